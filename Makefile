@@ -1,0 +1,55 @@
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+# Tools are found in the environment, by `sam build` too, which looks for python3.12 on the PATH.
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: .venv/ready ## make the environment, in .venv
+
+.venv/ready: scripts/setup.sh requirements-dev.txt constraints.txt src/requirements.txt
+	@scripts/setup.sh
+
+run: setup ## serve the API on this machine (MODEL=folder or name, PORT=, ENVIRONMENTS=)
+	@exec python scripts/run.py
+
+test: setup ## run the tests
+	pytest --cov
+
+check: setup ## lint, types, format, template lint
+	ruff check && ruff format --check && mypy && sam validate --lint
+
+build: setup ## build the function and its layers, and check their size and libraries
+	sam build
+	python -m compileall -qf --invalidation-mode unchecked-hash -s .aws-sam/build/ClassifyFunction -p /var/task .aws-sam/build/ClassifyFunction
+	python scripts/check_build.py
+
+.venv/bench: .venv/ready requirements-bench.txt
+	python -m pip install --quiet --disable-pip-version-check -c constraints.txt -r requirements-bench.txt && touch $@
+
+sam-local: build ## ready a local S3 for `sam local`, and print its commands (needs Docker)
+	python scripts/check_sam_local.py $(or $(MODEL),models/demo)
+
+bench: .venv/bench ## measure everything beside its peers, write docs/benchmarks.* (ARGS="--rounds 3")
+	python scripts/bench.py $(ARGS) && python scripts/cost.py --write
+
+load: .venv/bench ## load the local stack, or ARGS="--url https://…" a deployed one
+	python scripts/load.py $(ARGS)
+
+model: setup ## fetch ResNet-18 and make its bundle in models/resnet-18
+	python scripts/model.py fetch resnet-18 --to models/resnet-18
+
+contract: setup ## write what the function serves of openapi.yaml: /openapi.json and /docs
+	python scripts/contract.py
+
+deploy: build ## publish the model and deploy (asks what it needs; ARGS="--regions a,b")
+	python scripts/deploy.py deploy $(ARGS)
+
+destroy: setup ## take a deployment away, with all its versions
+	python scripts/deploy.py destroy $(ARGS)
+
+clean: ## remove what the other targets made, but not models
+	rm -rf .venv .aws-sam .coverage* .mypy_cache .pytest_cache .ruff_cache
+
+.PHONY: help setup run test check build sam-local bench load model contract deploy destroy clean

@@ -1,0 +1,1 @@
+"""Builds the Lambda layers from pinned sources; see docs/layers.md."""

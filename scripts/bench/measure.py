@@ -1,0 +1,149 @@
+"""What is measured, round by round: each contender once in every round, in turn."""
+
+import base64
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from bench import contenders, onnx_resnet, pictures
+from bench.contenders import Sample
+from classifier.bundle import Folder, read_bundle
+
+type Tick = Callable[[str], None]
+
+REQUESTS = {
+    "ours float32": ("request", "ours"),
+    "ours int8": ("request", "ours"),
+    "2017": ("request", "2017"),
+}
+ENGINES = {
+    "MXNet float32 (ours)": ("engine", "mxnet float32"),
+    "MXNet int8 (ours)": ("engine", "mxnet int8"),
+    "ONNX Runtime": ("engine", "onnxruntime"),
+    "OpenVINO float32": ("engine", "openvino float32"),
+    "OpenVINO default": ("engine", "openvino default"),
+}
+PREPARATION = {"ours": ("prepare", "reduced"), "whole": ("prepare", "whole")}
+IMPORTS = {
+    "numpy": "NumPy",
+    "cv2": "OpenCV (and NumPy)",
+    "classifier.lean_mxnet": "MXNet as the function imports it (and NumPy)",
+    "aws_lambda_powertools": "Powertools: logger, metrics",
+    "http.client": "http.client",
+    "classifier.s3": "our S3 client",
+    "boto3": "boto3",
+    "app": "the whole function, without a model",
+}
+
+
+@dataclass
+class Results:
+    """Samples by what was measured and of whom."""
+
+    starts: dict[str, Sample] = field(default_factory=dict)
+    phases: dict[str, list[Any]] = field(default_factory=dict)
+    imports: dict[str, Sample] = field(default_factory=dict)
+    requests: dict[str, dict[str, Sample]] = field(default_factory=dict)
+    not_inference: Sample = field(default_factory=Sample)
+    engines: dict[str, dict[str, Sample]] = field(default_factory=dict)
+    preparation: dict[str, Sample] = field(default_factory=dict)
+    peak_mb: dict[str, float] = field(default_factory=dict)
+
+
+def prepare(folder: Path) -> None:
+    """Make in ``folder`` all that is measured with: pictures, bundles, the peers' network."""
+    for name, data in (("100 KB", pictures.small()), ("12 MP", pictures.large())):
+        (folder / f"{name}.jpg").write_bytes(data)
+        (folder / f"{name}.b64").write_text(base64.b64encode(data).decode())
+    _model("synthetic", "--to", str(folder / "float32"))
+    onnx_resnet.write(read_bundle(Folder(folder / "float32")), folder / "resnet-18.onnx")
+    (folder / "calibration").mkdir()
+    for number, data in enumerate(pictures.calibration(24)):
+        (folder / "calibration" / f"{number}.jpg").write_bytes(data)
+    images, int8 = str(folder / "calibration"), str(folder / "int8")
+    _model("quantize", str(folder / "float32"), "--images", images, "--to", int8, "--force")
+
+
+def _model(*arguments: str) -> None:
+    """Run the model tool. Raises RuntimeError, which says what it said."""
+    done = subprocess.run(
+        [sys.executable, str(contenders.SCRIPTS / "model.py"), *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        raise RuntimeError(done.stderr.strip())
+
+
+def start_up(
+    results: Results, folder: Path, variables: Mapping[str, str], rounds: int, tick: Tick
+) -> None:
+    """Spawn to first answer, bundle read from S3 over HTTP; then the same in phases."""
+    for kind in ("ours", "2017"):
+        contenders.start(kind, folder, variables)  # files into the cache, bytecode written
+    for _ in range(rounds):
+        for kind in ("ours", "2017"):
+            tick(f"start-up, {kind}")
+            once = contenders.start(kind, folder, variables)
+            results.starts.setdefault(kind, Sample()).rounds.append([once["total"]])
+    for _ in range(rounds):
+        for kind in ("ours", "2017"):
+            tick(f"start-up in phases, {kind}")
+            results.phases.setdefault(kind, []).append(
+                contenders.start(kind, folder, variables, "phases")
+            )
+        for module in IMPORTS:
+            sample = results.imports.setdefault(module, Sample())
+            sample.rounds.append([contenders.imports(module, {})])
+
+
+def requests(
+    results: Results,
+    folder: Path,
+    variables: Mapping[str, Mapping[str, str]],
+    rounds: int,
+    tick: Tick,
+) -> None:
+    """Warm requests with the picture in the body, and what memory they took."""
+    with contenders.workers(REQUESTS, folder, variables) as workers:
+        for worker in workers.values():
+            worker.run("100 KB", 2)
+        for _ in range(rounds):
+            for name, worker in workers.items():
+                tick(f"requests, {name}")
+                for picture, count in (("100 KB", 3 if name == "2017" else 20), ("12 MP", 2)):
+                    seen = worker.run(picture, count)
+                    kept = results.requests.setdefault(picture, {}).setdefault(name, Sample())
+                    kept.rounds.append(seen["ms"])
+                    if (picture, name) == ("100 KB", "ours float32"):
+                        results.not_inference.rounds.append(seen["not_inference"])
+        results.peak_mb = {name: worker.peak_mb() for name, worker in workers.items()}
+
+
+def engines(results: Results, folder: Path, rounds: int, tick: Tick) -> None:
+    """The network alone, one thread."""
+    with contenders.workers(ENGINES, folder, {}) as workers:
+        for batch in (1, 8, 16):
+            what = f"batch {batch}"
+            for worker in workers.values():
+                worker.run(what, 2)
+            for _ in range(rounds):
+                for name, worker in workers.items():
+                    tick(f"{what}, {name}")
+                    seen = worker.run(what, max(2, 16 // batch))
+                    kept = results.engines.setdefault(what, {}).setdefault(name, Sample())
+                    kept.rounds.append(seen["ms"])
+
+
+def preparation(results: Results, folder: Path, rounds: int, tick: Tick) -> None:
+    """A 12-megapixel JPEG to tensor."""
+    with contenders.workers(PREPARATION, folder, {}) as workers:
+        for _ in range(rounds):
+            for name, worker in workers.items():
+                tick(f"12 MP to tensor, {name}")
+                seen = worker.run("12 MP", 3)
+                results.preparation.setdefault(name, Sample()).rounds.append(seen["ms"])

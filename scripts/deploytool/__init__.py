@@ -1,0 +1,1 @@
+"""The deploy tool: from an empty account to an endpoint, and back."""

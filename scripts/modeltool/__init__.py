@@ -1,0 +1,1 @@
+"""What stands behind scripts/model.py: making, judging and publishing model bundles."""

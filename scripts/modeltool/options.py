@@ -1,0 +1,57 @@
+"""The kinds of values that options take."""
+
+import math
+
+import click
+
+from classifier.config import S3Prefix, parse_s3_uri
+
+
+class Place(click.ParamType):
+    """An S3 prefix."""
+
+    name = "s3://bucket/prefix"
+
+    def convert(
+        self, value: str | S3Prefix, param: click.Parameter | None, ctx: click.Context | None
+    ) -> S3Prefix:
+        try:
+            return value if isinstance(value, S3Prefix) else parse_s3_uri(value)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
+class Number(click.ParamType):
+    """A finite number."""
+
+    name = "x"
+
+    def convert(
+        self, value: str | float, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        try:
+            number = float(value)
+        except ValueError:
+            number = math.nan
+        if not math.isfinite(number):
+            self.fail(f"{value!r} is not a number", param, ctx)
+        return number
+
+
+class ThreeNumbers(click.ParamType):
+    """One number for each channel, with commas between them."""
+
+    name = "a,b,c"
+
+    def convert(
+        self,
+        value: str | tuple[float, ...],
+        param: click.Parameter | None,
+        ctx: click.Context | None,
+    ) -> tuple[float, ...]:
+        if isinstance(value, tuple):
+            return value
+        numbers = tuple(Number().convert(part, param, ctx) for part in value.split(","))
+        if len(numbers) != 3:
+            self.fail(f"{value!r} is not three numbers with commas between them", param, ctx)
+        return numbers

@@ -1,0 +1,154 @@
+"""What `sam build` made, and where its function can be run as Lambda would run it.
+
+LAMBDA_SANDBOX names the folder of the sandbox: its run.sh gives a function Lambda's file system,
+user, limits and libraries, and nothing else. Without it the function runs in a process that has
+the built folders and what the runtime brings along, but this machine's libraries.
+"""
+
+import contextlib
+import http.client
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from importlib.metadata import files
+from pathlib import Path
+from typing import Any
+
+import pytest
+from check_build import parts_of
+
+from local.environment import EMULATOR
+
+BUILD = Path(__file__).parents[1] / ".aws-sam" / "build"
+SANDBOX = os.environ.get("LAMBDA_SANDBOX")
+
+if not (BUILD / "template.yaml").is_file():
+    pytest.skip("nothing is built: run `make build` first", allow_module_level=True)
+
+PARTS = {part.name: part.folder for part in parts_of(BUILD)}
+LAYERS = {name: PARTS[name] for name in ("MxnetLayer", "OpencvLayer")}
+FUNCTION = next(folder for folder in PARTS.values() if folder not in LAYERS.values())
+# As Lambda puts them on sys.path: the function's own, then the layers', all below one /opt.
+PATHS = [FUNCTION, *(folder / "python" for folder in LAYERS.values())]
+# What Lambda's python3.12 runtime holds itself.
+RUNTIME = (
+    "awslambdaric", "boto3", "botocore", "jmespath", "python-dateutil", "s3transfer",
+    "simplejson", "six", "snapshot-restore-py", "urllib3",
+)  # fmt: skip
+MEMORY_MB = 1024
+_START_S = 60
+
+
+def python(code: str, *arguments: str, paths: list[Path]) -> bytes:
+    """What a Python prints that sees, beyond the standard library, ``paths`` alone."""
+    done = subprocess.run(
+        [sys.executable, "-S", "-c", code, *arguments],
+        env={"PYTHONPATH": os.pathsep.join(map(str, paths)), "OMP_NUM_THREADS": "1"},
+        stdout=subprocess.PIPE,
+        check=True,
+    )
+    return done.stdout
+
+
+def runtime(folder: Path) -> Path:
+    """Make ``folder`` hold what RUNTIME names, as /var/runtime does, and nothing else."""
+    folder.mkdir()
+    for package in RUNTIME:
+        for file in files(package) or []:
+            top = Path(str(file.locate())) if len(file.parts) == 1 else None
+            source = top or Path(str(file.locate())).parents[len(file.parts) - 2]
+            with contextlib.suppress(FileExistsError):
+                if ".." not in file.parts:
+                    (folder / source.name).symlink_to(source)
+    return folder
+
+
+class Running:
+    """A built function in its sandbox; ``peak_mb`` is known once it has ended."""
+
+    def __init__(self, variables: dict[str, str], runtime_folder: Path, log: Path) -> None:
+        self._port, runtime_port = _free_ports()
+        self._log = log
+        self.peak_mb = 0
+        if SANDBOX:
+            layers = ":".join(str(folder) for folder in LAYERS.values())
+            command = [f"{SANDBOX}/run.sh", str(FUNCTION), layers, "app.lambda_handler"]
+            command += [str(self._port), *(f"{name}={value}" for name, value in variables.items())]
+            limits = {"MEM": str(MEMORY_MB), "NET": "shared", "RAPI": f"127.0.0.1:{runtime_port}"}
+            environment = {**os.environ, **limits}
+        else:
+            command = [
+                str(EMULATOR),
+                "--runtime-interface-emulator-address", f"127.0.0.1:{self._port}",
+                "--runtime-api-address", f"127.0.0.1:{runtime_port}",
+                sys.executable, "-S", "-m", "awslambdaric", "app.lambda_handler",
+            ]  # fmt: skip
+            paths = os.pathsep.join(str(path) for path in [*PATHS, runtime_folder])
+            environment = {
+                **variables,
+                "PYTHONPATH": paths,
+                "AWS_LAMBDA_FUNCTION_TIMEOUT": "30",
+                "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(MEMORY_MB),
+            }
+        with log.open("wb") as output:
+            self._process = subprocess.Popen(
+                command, cwd=FUNCTION, env=environment, stdin=subprocess.DEVNULL,
+                stdout=output, stderr=subprocess.STDOUT, start_new_session=True,
+            )  # fmt: skip
+        self._wait_until_it_listens()
+
+    def invoke(self, event: dict[str, Any]) -> dict[str, Any]:
+        connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=60)
+        with contextlib.closing(connection):
+            path = "/2015-03-31/functions/function/invocations"
+            connection.request("POST", path, json.dumps(event))
+            answer = connection.getresponse().read()
+        try:
+            response: dict[str, Any] = json.loads(answer)
+            assert "statusCode" in response
+        except (ValueError, AssertionError):
+            pytest.fail(f"the function answered {answer!r}; its log:\n{self._log.read_text()}")
+        return response
+
+    def stop(self) -> None:
+        if SANDBOX:
+            self._process.terminate()
+            self._process.wait(30)
+            found = re.findall(r"^peak_mem_mb=(\d+)$", self._log.read_text(), re.MULTILINE)
+            self.peak_mb = int(found[-1])
+        else:
+            os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait(30)
+
+    def _wait_until_it_listens(self) -> None:
+        give_up = time.monotonic() + _START_S
+        while time.monotonic() < give_up and self._process.poll() is None:
+            with contextlib.suppress(OSError):
+                socket.create_connection(("127.0.0.1", self._port), timeout=1).close()
+                return
+            time.sleep(0.05)
+        pytest.fail(f"the sandbox did not start:\n{self._log.read_text()}")
+
+
+@contextlib.contextmanager
+def running(variables: dict[str, str], folder: Path) -> Iterator[Running]:
+    """The built function with ``variables`` in its environment; ``folder`` is its own to use."""
+    function = Running(variables, runtime(folder / "runtime"), folder / "log")
+    try:
+        yield function
+    finally:
+        function.stop()
+
+
+def _free_ports() -> list[int]:
+    with contextlib.ExitStack() as stack:
+        probes = [stack.enter_context(socket.socket()) for _ in range(2)]
+        for probe in probes:
+            probe.bind(("127.0.0.1", 0))
+        return [probe.getsockname()[1] for probe in probes]

@@ -1,0 +1,69 @@
+"""A network small enough to work out by hand: it tells red, green and blue pictures apart.
+
+The mean colour of the picture, through one fully connected layer, through softmax. So the tests
+know what the answer must be, to the last digit, from the picture alone.
+"""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+NAMES = ("red", "green", "blue")
+WEIGHTS = np.array([[4, -2, -2], [-2, 4, -2], [-2, -2, 4]], np.float32)
+INPUT = {
+    "name": "data",
+    "size": 32,
+    "resize": 36,
+    "fit": "crop",
+    "color": "RGB",
+    "scale": 1 / 255,
+    "mean": [0.5, 0.5, 0.5],
+    "std": [0.5, 0.5, 0.5],
+}
+
+
+def expected(rgb: Sequence[float]) -> dict[str, float]:
+    """The probability of each name for a picture all of one colour, 0..255."""
+    logits = WEIGHTS @ ((np.array(rgb, np.float64) / 255 - 0.5) / 0.5)
+    odds = np.exp(logits - logits.max())
+    return dict(zip(NAMES, (odds / odds.sum()).tolist(), strict=True))
+
+
+def write_bundle(folder: Path, **changes: Any) -> Path:
+    """Write the bundle into ``folder``; ``changes`` replace members of its manifest."""
+    from classifier.lean_mxnet import mx
+
+    data = mx.sym.Variable("data")
+    mean = mx.sym.Flatten(mx.sym.mean(data, axis=(2, 3)))
+    symbol = mx.sym.FullyConnected(mean, num_hidden=3, name="fc")
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "colors-symbol.json").write_text(symbol.tojson())
+    weights = {"arg:fc_weight": mx.nd.array(WEIGHTS), "arg:fc_bias": mx.nd.zeros(3)}
+    mx.nd.save(str(folder / "colors-0000.params"), weights)
+    (folder / "synset.txt").write_text("".join(f"c{i}\t{n}\n" for i, n in enumerate(NAMES)))
+    keys = {
+        "symbol": "colors-symbol.json",
+        "params": "colors-0000.params",
+        "labels": "synset.txt",
+    }
+    manifest = {
+        "name": "colors",
+        "version": "1",
+        "files": {role: describe(folder, key) for role, key in keys.items()},
+        "input": INPUT,
+        "output": {"probabilities": False},
+        "precision": "float32",
+        "source": "worked out by hand",
+    }
+    (folder / "manifest.json").write_text(json.dumps(manifest | changes))
+    return folder
+
+
+def describe(folder: Path, key: str) -> dict[str, Any]:
+    """The manifest's entry for the file ``key``."""
+    content = (folder / key).read_bytes()
+    return {"key": key, "bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}

@@ -1,0 +1,118 @@
+"""What tests share.
+
+s3_server    a stand-in for S3 over HTTP, one a session: ``.url``, ``.client()``, and ``.variables``
+             for an environment. They are set here too, so that ``boto3.client("s3")`` finds it.
+s3           a client of it; every bucket is gone after the test.
+emulator     starts an execution environment and ends it after the test:
+             ``emulator(code=folder, handler="app.lambda_handler", variables={...}, timeout_s=30)``
+             gives an ``Environment`` whose ``log`` is the list of lines that the function wrote.
+             By default it is src/'s own function, and it finds the stand-in for S3.
+
+No test reaches beyond this machine: a connection to any other address, or a look-up of any other
+name, raises.
+"""
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+
+from local.environment import Environment, Function
+from local.s3 import CREDENTIALS, StandIn
+
+ROOT = Path(__file__).parent.parent
+
+os.environ["SAM_CLI_TELEMETRY"] = "0"
+os.environ["AWS_EC2_METADATA_DISABLED"] = "true"
+
+
+def _stay_on_this_machine(event: str, details: tuple[Any, ...]) -> None:
+    if event == "socket.connect":
+        address = details[1]
+        host = address[0] if isinstance(address, tuple) else "127.0.0.1"  # a Unix socket's path
+    elif event == "socket.getaddrinfo":
+        host = details[0]
+    else:
+        return
+    if host in (None, "", "localhost", b"localhost"):
+        return
+    try:
+        is_here = ip_address(host.decode() if isinstance(host, bytes) else host).is_loopback
+    except ValueError:
+        is_here = False
+    if not is_here:
+        raise RuntimeError(f"a test tried to reach {host!r}")
+
+
+sys.addaudithook(_stay_on_this_machine)
+
+
+class Emulator(Environment):
+    """An environment that keeps its log."""
+
+    def __init__(self, function: Function) -> None:
+        self.log: list[str] = []
+        super().__init__(function, self.log.append)
+
+
+@pytest.fixture(autouse=True)
+def _no_caller_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the caller has set for AWS or for the function decides no test."""
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        if name not in ("AWS_EC2_METADATA_DISABLED", "AWS_ENDPOINT_URL_S3", *CREDENTIALS):
+            monkeypatch.delenv(name)
+    for name in ("MODEL_URI", "ALLOWED_URL_HOSTS", "PRIVATE_URL_HOSTS", "S3_READ_BUCKETS"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture(scope="session")
+def s3_server() -> Iterator[StandIn]:
+    server = StandIn()
+    server.start()
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in server.variables.items():
+            patch.setenv(name, value)
+        yield server
+    server.stop()
+
+
+@pytest.fixture
+def s3(s3_server: StandIn) -> Iterator[Any]:
+    client = s3_server.client()
+    yield client
+    client.close()
+    requests.post(f"{s3_server.url}/moto-api/reset", timeout=10).raise_for_status()
+
+
+@pytest.fixture
+def emulator(s3_server: StandIn) -> Iterator[Callable[..., Emulator]]:
+    started: list[Emulator] = []
+
+    def start(
+        *,
+        code: Path = ROOT / "src",
+        handler: str = "app.lambda_handler",
+        variables: dict[str, str] | None = None,
+        timeout_s: int = 30,
+    ) -> Emulator:
+        passed = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+        passed |= {name: value for name, value in os.environ.items() if "COVERAGE" in name}
+        function = Function(
+            handler=handler,
+            code=code,
+            variables=passed | s3_server.variables | (variables or {}),
+            timeout_s=timeout_s,
+        )
+        environment = Emulator(function)
+        started.append(environment)
+        environment.start()
+        return environment
+
+    yield start
+    for environment in started:
+        environment.stop()

@@ -1,0 +1,90 @@
+"""The built function and layers, asked as API Gateway asks them, the model in an S3 stand-in.
+
+In the sandbox where LAMBDA_SANDBOX names it, with 1,024 MB; else in a process of its own.
+"""
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import built
+import colors
+import pytest
+import walk
+
+from local.s3 import StandIn
+from modeltool.synthetic import synthetic
+
+
+@pytest.fixture(scope="module")
+def pictures_at() -> Iterator[str]:
+    with walk.picture_server() as address:
+        yield address
+
+
+@pytest.fixture(scope="module")
+def variables(s3_server: StandIn, pictures_at: str) -> Iterator[dict[str, str]]:
+    """The function's environment, with its buckets made."""
+    s3 = s3_server.client()
+    for bucket in ("models", "pictures"):
+        s3.create_bucket(Bucket=bucket)
+    for name, data in walk.PICTURES.items():
+        s3.put_object(Bucket="pictures", Key=name, Body=data)
+    yield (
+        walk.SETTINGS
+        | s3_server.variables
+        | {
+            "PRIVATE_URL_HOSTS": pictures_at,
+            "OMP_NUM_THREADS": "1",
+        }
+    )
+    s3.close()
+
+
+def upload(s3_server: StandIn, folder: Path, prefix: str) -> dict[str, str]:
+    s3 = s3_server.client()
+    for path in folder.iterdir():
+        s3.put_object(Bucket="models", Key=f"{prefix}/{path.name}", Body=path.read_bytes())
+    s3.close()
+    return {"MODEL_URI": f"s3://models/{prefix}"}
+
+
+@pytest.fixture(scope="module")
+def function(
+    s3_server: StandIn, variables: dict[str, str], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[built.Running]:
+    """The function with the network whose answers can be worked out by hand."""
+    folder = tmp_path_factory.mktemp("colors")
+    model = upload(s3_server, colors.write_bundle(folder / "bundle"), "colors")
+    with built.running(variables | model, folder) as function:
+        yield function
+
+
+@pytest.mark.parametrize("name", walk.NAMES)
+def test_every_event_gets_its_answer(function: built.Running, pictures_at: str, name: str) -> None:
+    walk.check(name, function.invoke(walk.event(name, pictures_at)))
+
+
+def test_resnet_18_answers_every_event_in_1024_mb(
+    s3_server: StandIn,
+    variables: dict[str, str],
+    pictures_at: str,
+    tmp_path: Path,
+    record_property: Callable[[str, object], None],
+) -> None:
+    synthetic(seed=0).write(tmp_path / "bundle")
+    model = upload(s3_server, tmp_path / "bundle", "resnet-18")
+    with built.running(variables | model, tmp_path) as function:
+        found = {
+            name: function.invoke(walk.event(name, pictures_at))["statusCode"]
+            for name in walk.NAMES
+        }
+    wanted = {
+        name: json.loads((walk.EVENTS / "answers" / f"{name}.json").read_text())["statusCode"]
+        for name in walk.NAMES
+    }
+    assert found == wanted
+    if built.SANDBOX:
+        record_property("peak_mb", function.peak_mb)
+        print(f"peak memory with ResNet-18: {function.peak_mb} MB")
+        assert 100 < function.peak_mb < built.MEMORY_MB

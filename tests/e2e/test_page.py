@@ -1,0 +1,488 @@
+"""The front page and the reference, in a real browser before the running stack."""
+
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import colors
+import pictures
+import pytest
+import walk
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Locator, Page, Route, expect, sync_playwright
+from service import Stage
+
+from classifier import gateway
+from classifier.errors import RequestError
+
+CHROMIUM = os.environ.get("CLASSIFIER_TEST_BROWSER") or shutil.which("chromium")
+pytestmark = pytest.mark.skipif(
+    not CHROMIUM, reason="CLASSIFIER_TEST_BROWSER names no Chromium, and none is on the PATH"
+)
+
+# Alone: it loads nothing, updates nothing, reports nothing.
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+DESKTOP = {"width": 1280, "height": 800}
+PHONE = {"width": 390, "height": 844}
+
+Open = Callable[..., Page]
+
+
+@pytest.fixture
+def stage(stack: str) -> Iterator[Stage]:
+    stage = Stage(stack)
+    stage.start()
+    yield stage
+    stage.stop()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def open_page(browser: Browser, stage: Stage) -> Iterator[Open]:
+    """Opens the front page; afterwards nothing was asked of anybody but its own origin."""
+    asked: list[str] = []
+    complaints: list[str] = []
+    contexts = []
+
+    def open_page(path: str = "", **options: Any) -> Page:
+        context = browser.new_context(viewport=options.pop("viewport", DESKTOP), **options)
+        contexts.append(context)
+        context.grant_permissions(["clipboard-read", "clipboard-write"])
+        page = context.new_page()
+        page.on("request", lambda request: asked.append(request.url))
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on(
+            "console",
+            lambda message: (
+                complaints.append(message.text) if "Security Policy" in message.text else None
+            ),
+        )
+        page.goto(stage.url + path)
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert not complaints
+    ours = (stage.origin, "blob:", "data:")
+    assert [url for url in asked if not url.startswith(ours)] == []
+
+
+@pytest.fixture
+def page(open_page: Open) -> Page:
+    return open_page()
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Pictures to pick: those of the walk, a large one, and some that are none."""
+    for name, data in walk.PICTURES.items():
+        (tmp_path / name).write_bytes(data)
+    (tmp_path / "it's cut off.jpg").write_bytes(walk.PICTURES["green.jpg"][:200])
+    (tmp_path / "text.png").write_text("no picture at all")
+    (tmp_path / "large.png").write_bytes(
+        pictures.encode(pictures.photograph(1900, 1400), "PNG", compress_level=0)
+    )
+    (tmp_path / "red.bmp").write_bytes(pictures.encode(pictures.plain((200, 30, 20)), "BMP"))
+    (tmp_path / "notes.txt").write_text("no picture either")
+    return tmp_path
+
+
+def pick(page: Page, *files: Path) -> Locator:
+    """Choose ``files`` in the file dialogue; the run that it starts, once it has ended."""
+    with page.expect_file_chooser() as chooser:
+        page.get_by_text("Choose pictures").click()
+    chooser.value.set_files(files)
+    return ended(page)
+
+
+def link(page: Page, url: str) -> Locator:
+    page.get_by_label("Address of a picture").fill(url)
+    page.get_by_role("button", name="Classify").click()
+    return ended(page)
+
+
+def ended(page: Page, index: int = 0) -> Locator:
+    run = page.locator(".run").nth(index)
+    expect(run).to_have_attribute("aria-busy", "false", timeout=20_000)
+    return run
+
+
+def shown(card: Locator) -> list[tuple[str, str]]:
+    """The labels of a card and their shares, as text."""
+    items = card.locator(".labels li")
+    return [
+        (item.locator("b").inner_text(), item.locator(".share").inner_text())
+        for item in items.all()
+    ]
+
+
+def first(card: Locator) -> str:
+    return shown(card)[0][0]
+
+
+def in_shell(run: Locator, folder: Path) -> Any:
+    """What the run's command answers when it is run where the pictures are."""
+    command = run.locator("code").text_content()
+    assert command
+    done = subprocess.run(
+        ["sh", "-c", command.replace("curl ", "curl -sS ")],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    return json.loads(done.stdout)
+
+
+# ---- One picture
+
+
+def test_a_picked_picture_is_shown_beside_its_labels(page: Page, folder: Path) -> None:
+    expect(page.locator("#model")).to_have_text("colors, version 1")
+    run = pick(page, folder / "red.png")
+
+    expect(run.get_by_role("heading", level=2)).to_have_text("red.png")
+    assert run.locator("img").evaluate("image => image.naturalWidth") == 60
+    wanted = colors.expected((200, 30, 20))
+    ranked = sorted(wanted, key=lambda name: -wanted[name])
+    assert [name for name, _ in shown(run)] == ranked
+    assert shown(run)[0][1] == f"{wanted['red'] * 100:.1f} %"
+    assert shown(run)[2][1] == "< 0.1 %"
+
+    bars = run.locator(".bar").all()
+    widths = [bar.evaluate("bar => bar.firstChild.offsetWidth / bar.offsetWidth") for bar in bars]
+    assert widths[0] == pytest.approx(wanted["red"], abs=0.02)
+    assert widths == sorted(widths, reverse=True)
+
+    names = run.locator("dt").all_inner_texts()
+    assert names == ["fetch", "decode", "inference", "total", "round trip"]
+    assert all(text.endswith(" ms") for text in run.locator("dd").all_inner_texts())
+    expect(run.get_by_text("cold start")).to_have_count(0)
+
+
+def test_the_command_does_the_same(page: Page, folder: Path) -> None:
+    run = pick(page, folder / "green.jpg")
+    assert in_shell(run, folder)["labels"][0]["label"] == first(run) == "green"
+
+    run.get_by_role("button", name="Copy").click()
+    expect(run.get_by_role("button", name="Copied")).to_be_visible()
+    copied = page.evaluate("navigator.clipboard.readText()")
+    assert copied == run.locator("code").text_content()
+
+
+def test_a_dropped_picture(page: Page, folder: Path) -> None:
+    drop(page, files=[folder / "blue.webp"])
+    assert first(ended(page)) == "blue"
+
+
+def test_a_dropped_link(page: Page, pictures_at: str) -> None:
+    drop(page, text=f"http://{pictures_at}/red.png")
+    assert first(ended(page)) == "red"
+
+
+def drop(page: Page, files: list[Path] | None = None, text: str = "") -> None:
+    """Drag something from outside into the page, as the browser itself takes it, and let go."""
+    items = [{"mimeType": "text/plain", "data": text}] if text else []
+    data = {"items": items, "files": [str(file) for file in files or []], "dragOperationsMask": 1}
+    session = page.context.new_cdp_session(page)
+    for step in ("dragEnter", "dragOver", "drop"):
+        where = {"type": step, "x": 300, "y": 300, "data": data}
+        session.send("Input.dispatchDragEvent", where)
+        if step == "dragOver":
+            expect(page.locator("body")).to_have_class("dropping")
+    expect(page.locator("body")).not_to_have_class("dropping")
+
+
+def test_a_pasted_picture(page: Page) -> None:
+    page.evaluate(
+        """async () => {
+          const canvas = new OffscreenCanvas(40, 40);
+          const pen = canvas.getContext("2d");
+          pen.fillStyle = "rgb(20, 180, 40)";
+          pen.fillRect(0, 0, 40, 40);
+          const item = new ClipboardItem({ "image/png": canvas.convertToBlob() });
+          await navigator.clipboard.write([item]);
+        }"""
+    )
+    page.keyboard.press("Control+V")
+    run = ended(page)
+    assert first(run) == "green"
+    # It is in no file, so the command has one to name.
+    with page.expect_download() as download:
+        run.get_by_role("link", name="image.png").click()
+    folder = Path(download.value.path()).parent
+    download.value.save_as(folder / "image.png")
+    assert in_shell(run, folder)["labels"][0]["label"] == "green"
+
+
+def test_a_pasted_address(page: Page, pictures_at: str) -> None:
+    page.evaluate("url => navigator.clipboard.writeText(url)", f"http://{pictures_at}/blue.webp")
+    page.keyboard.press("Control+V")
+    assert first(ended(page)) == "blue"
+
+
+def test_a_linked_picture_is_fetched_by_the_service_alone(
+    page: Page, folder: Path, pictures_at: str
+) -> None:
+    url = f"http://{pictures_at}/red.png?name=it's"
+    run = link(page, url.partition("?")[0])
+    assert first(run) == "red"
+    expect(run.locator("img")).to_have_count(0)
+    expect(run.locator(".linked")).to_contain_text(f"http://{pictures_at}/red.png")
+    assert in_shell(run, folder)["labels"][0]["label"] == "red"
+
+
+def test_a_cold_start_is_told(page: Page, folder: Path) -> None:
+    def cold(route: Route) -> None:
+        response = route.fetch()
+        route.fulfill(response=response, json=response.json() | {"cold_start": True})
+
+    page.route("**/predict", cold)
+    expect(pick(page, folder / "red.png").get_by_text("cold start")).to_be_visible()
+
+
+# ---- Several pictures
+
+
+def test_several_pictures_go_as_one_request(page: Page, folder: Path) -> None:
+    requests: list[str] = []
+    page.on("request", lambda request: requests.append(f"{request.method} {request.url}"))
+    names = ["red.png", "it's cut off.jpg", "green.jpg", "blue.webp"]
+    run = pick(page, *(folder / name for name in names))
+
+    assert [line.rpartition("/")[2] for line in requests if line.startswith("POST")] == ["predict"]
+    cards = run.locator(".card").all()
+    assert [card.locator("h3").inner_text() for card in cards] == names
+    assert [first(cards[index]) for index in (0, 2, 3)] == ["red", "green", "blue"]
+    expect(cards[1]).to_contain_text("This picture is damaged or not complete.")
+    said = page.get_by_role("status")
+    expect(said).to_contain_text("red.png: red, ")
+    expect(said).to_contain_text("it's cut off.jpg: This picture is damaged")
+
+    results = in_shell(run, folder)["results"]
+    assert [result.get("error", {}).get("code") for result in results] == [
+        None,
+        "undecodable-image",
+        None,
+        None,
+    ]
+
+
+def test_seventeen_pictures_go_as_two(page: Page, folder: Path) -> None:
+    for index in range(17):
+        shutil.copy(folder / "red.png", folder / f"{index}.png")
+    with page.expect_file_chooser() as chooser:
+        page.get_by_text("Choose pictures").click()
+    chooser.value.set_files([folder / f"{index}.png" for index in range(17)])
+    runs = [ended(page, 0), ended(page, 1)]
+    assert sorted(run.locator(".labels").count() for run in runs) == [1, 16]
+
+
+def test_several_addresses_are_pasted(page: Page, folder: Path, pictures_at: str) -> None:
+    urls = [f"http://{pictures_at}/{name}" for name in ("red.png", "nothing's-here", "blue.webp")]
+    page.evaluate("text => navigator.clipboard.writeText(text)", "\n".join(urls))
+    page.keyboard.press("Control+V")
+    run = ended(page)
+    cards = run.locator(".card").all()
+    assert (first(cards[0]), first(cards[2])) == ("red", "blue")
+    expect(cards[1]).to_contain_text("The picture could not be fetched.")
+    assert "error" in in_shell(run, folder)["results"][1]
+
+
+# ---- Pictures that are not sent as they are
+
+
+def test_a_large_picture_is_sent_as_a_smaller_copy(page: Page, folder: Path) -> None:
+    assert (folder / "large.png").stat().st_size > 6_000_000
+    run = pick(page, folder / "large.png")
+    assert len(shown(run)) == 3
+    with page.expect_download() as download:
+        run.get_by_role("link", name="large-copy.jpg").click()
+    download.value.save_as(folder / "large-copy.jpg")
+    data = (folder / "large-copy.jpg").read_bytes()
+    assert len(data) <= 4 * 1024 * 1024
+    assert min(pictures.pixels(data).shape[:2]) == 1024
+    assert in_shell(run, folder)["labels"][0]["label"] == first(run)
+
+
+def test_another_type_is_sent_as_jpeg(page: Page, folder: Path) -> None:
+    run = pick(page, folder / "red.bmp")
+    assert first(run) == "red"
+    expect(run.get_by_role("link", name="red-copy.jpg")).to_be_visible()
+
+
+def test_what_is_no_picture_is_not_sent(page: Page, folder: Path) -> None:
+    run = pick(page, folder / "notes.txt", folder / "red.png")
+    cards = run.locator(".card").all()
+    expect(cards[0]).to_contain_text("This is not a picture that can be classified")
+    assert first(cards[1]) == "red"
+    alone = pick(page, folder / "notes.txt")
+    expect(alone).to_contain_text("so it was not sent")
+
+
+# ---- What goes wrong
+
+
+def test_a_refused_picture(page: Page, folder: Path) -> None:
+    run = pick(page, folder / "text.png")
+    expect(run).to_contain_text("This is not a picture that can be classified")
+    expect(run).to_contain_text("Request ")
+
+
+def test_a_refused_address(page: Page) -> None:
+    sentence = "The service does not fetch pictures from this address."
+    for url in ("https://pictures.example/a.jpg", "ftp://127.0.0.1/a.jpg", "s3://somebody/a.jpg"):
+        expect(link(page, url)).to_contain_text(sentence)
+        expect(page.get_by_role("status")).to_contain_text(sentence)
+
+
+def test_a_picture_that_is_not_there(page: Page, pictures_at: str) -> None:
+    run = link(page, f"http://{pictures_at}/nothing.jpg")
+    expect(run).to_contain_text("The picture could not be fetched.")
+    expect(run).to_contain_text("answered with status 404")
+
+
+def test_a_stopped_service(page: Page, stage: Stage, folder: Path) -> None:
+    stage.stop()
+    run = pick(page, folder / "red.png")
+    expect(run).to_contain_text("The service does not answer. It may have been stopped")
+    expect(page.locator("#model")).to_contain_text("The service does not answer.")
+    stage.start()
+    run.get_by_role("button", name="Try again").click()
+    expect(run.locator(".labels li")).to_have_count(3)
+    expect(run.locator(".problem")).to_have_count(0)
+    expect(page.locator("#model")).to_have_text("colors, version 1")
+
+
+def test_every_problem_is_a_sentence(page: Page, folder: Path) -> None:
+    for error in RequestError.__subclasses__():
+        problem = gateway.problem(error("What to change."), "r-1")
+        answer(page, status=error.status, headers=problem["headers"], body=problem["body"])
+        note = pick(page, folder / "red.png").locator(".problem")
+        sentence = note.locator("b").inner_text()
+        assert sentence[0].isupper()
+        assert len(sentence.split()) > 5
+        assert error.code not in sentence
+        expect(note).to_contain_text("What to change.")
+        expect(note).to_contain_text("Request r-1")
+        expect(page.get_by_role("status")).to_have_text(sentence)
+
+
+def test_what_a_gateway_says_is_a_sentence_too(page: Page, folder: Path) -> None:
+    for status, body, sentence in (
+        (403, '{"message": "Forbidden"}', "The service does not let this page in without a key."),
+        (413, '{"message": "Request Too Long"}', "This is more than the service takes at once."),
+        (429, '{"message": "Too Many Requests"}', "Too many requests at once."),
+        (504, "<html>", "The service took too long to answer."),
+        (200, "<html>", "The service answered with status 200."),
+        (418, "", "The service answered with status 418."),
+    ):
+        answer(page, status=status, body=body)
+        files = [folder / "red.png", folder / "green.jpg"]
+        expect(pick(page, *files)).to_contain_text(sentence)
+
+
+def answer(page: Page, **response: Any) -> None:
+    """Let every request of ``page`` for a prediction be answered so."""
+    page.unroute("**/predict")
+    page.route("**/predict", lambda route: route.fulfill(**response))
+
+
+def test_a_key_is_asked_for_and_used(page: Page, folder: Path) -> None:
+    def gate(route: Route) -> None:
+        if route.request.headers.get("x-api-key") == "opened":
+            route.continue_()
+        else:
+            route.fulfill(status=403, json={"code": "access-denied", "detail": "A key, please."})
+
+    page.route("**/predict", gate)
+    run = pick(page, folder / "red.png")
+    expect(run).to_contain_text("A key, please.")
+    run.get_by_label("API key").fill("opened")
+    run.get_by_role("button", name="Try again").click()
+    expect(run.locator(".labels li")).to_have_count(3)
+    command = run.locator("code").text_content()
+    assert command
+    assert '-H "X-Api-Key: $API_KEY"' in command
+    assert "opened" not in command
+
+
+# ---- For everybody
+
+
+def test_the_keyboard_is_enough(page: Page, pictures_at: str) -> None:
+    page.keyboard.press("Tab")
+    expect(page.locator("#files")).to_be_focused()
+    page.keyboard.press("Tab")
+    page.keyboard.type(f"http://{pictures_at}/green.jpg")
+    page.keyboard.press("Enter")
+    assert first(ended(page)) == "green"
+    expect(page.get_by_role("status")).to_contain_text("green, ")
+    expect(page.locator("#link")).to_be_focused()
+
+
+def test_the_page_lives_at_a_stage_without_a_slash(open_page: Open, folder: Path) -> None:
+    page = open_page("?from=somewhere")
+    page.goto(page.url.partition("/?")[0])
+    assert first(pick(page, folder / "red.png")) == "red"
+    page.get_by_role("link", name="API reference").click()
+    expect(page.get_by_role("heading", level=1)).to_be_visible()
+
+
+def test_nothing_sticks_out(page: Page, folder: Path, pictures_at: str) -> None:
+    pick(page, folder / "red.png", folder / "it's cut off.jpg")
+    link(page, f"http://{pictures_at}/{'long' * 100}")
+    link(page, f"http://{pictures_at}/red.png")
+    for path in ("", "docs"):
+        if path:
+            page.get_by_role("link", name="API reference").click()
+            expect(page.get_by_role("heading", name="Data")).to_be_visible()
+        for width in (320, 390, 768, 1280):
+            page.set_viewport_size({"width": width, "height": 800})
+            assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_axe_finds_nothing(open_page: Open, folder: Path, pictures_at: str) -> None:
+    page = open_page(reduced_motion="reduce")
+    expect(page.locator("#model")).to_have_class("ready")
+    assert violations(page) == []
+    pick(page, folder / "red.png", folder / "it's cut off.jpg")
+    pick(page, folder / "large.png")
+    link(page, f"http://{pictures_at}/red.png")
+    link(page, f"http://{pictures_at}/nothing")
+    assert violations(page) == []
+    page.get_by_role("link", name="API reference").click()
+    expect(page.get_by_role("heading", level=1)).to_be_visible()
+    assert violations(page) == []
+
+
+def violations(page: Page) -> list[tuple[str, str]]:
+    """What axe finds wrong at either width, in light and in dark."""
+    found = []
+    for viewport in (DESKTOP, PHONE):
+        page.set_viewport_size(viewport)
+        for scheme in ("light", "dark"):
+            page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+            found += Axe().run(page).response["violations"]
+    return [(each["id"], node["html"]) for each in found for node in each["nodes"]]

@@ -1,0 +1,164 @@
+"""The built function in Docker, through `sam local`, asked every event.
+
+It runs where SAM_LOCAL_HOST names this machine's address as Docker's containers see it, which is
+172.17.0.1 unless somebody has changed it, and where the runtime's image is there.
+"""
+
+import base64
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import built
+import colors
+import pictures
+import pytest
+import requests
+import walk
+
+HOST = os.environ.get("SAM_LOCAL_HOST", "")
+ROOT = Path(__file__).parents[2]
+START_S = 120
+
+# `sam local invoke` makes a container for each event, which takes ten seconds and more; one warm
+# container answers all of them.
+INVOKED = ("get-url", "post-jpeg", "post-images-one-broken")
+
+pytestmark = pytest.mark.skipif(not HOST, reason="SAM_LOCAL_HOST names no address")
+
+PUT = """
+import sys
+from pathlib import Path
+import boto3
+s3 = boto3.client("s3")
+s3.create_bucket(Bucket="pictures")
+for path in Path(sys.argv[1]).iterdir():
+    s3.upload_file(str(path), "pictures", path.name)
+"""
+
+
+@pytest.fixture(scope="module")
+def pictures_at() -> Iterator[str]:
+    with walk.picture_server(HOST) as address:
+        yield address
+
+
+@pytest.fixture(scope="module")
+def sam_local(pictures_at: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[str]]:
+    """The start of every command line; a local S3 holds the model and the pictures."""
+    folder = tmp_path_factory.mktemp("local")
+    bundle = colors.write_bundle(folder / "colors")
+    settings = walk.SETTINGS | {"PRIVATE_URL_HOSTS": pictures_at}
+    stand_in = subprocess.Popen(
+        [sys.executable, "scripts/check_sam_local.py", str(bundle), "--host", HOST],
+        cwd=ROOT, env={**os.environ, **settings}, text=True,
+        stdout=subprocess.PIPE, start_new_session=True,
+    )  # fmt: skip
+    try:
+        assert stand_in.stdout
+        lines = [stand_in.stdout.readline().strip() for _ in range(3)]
+        assert lines[2].startswith("sam local start-api"), lines
+        files = lines[2].split()[3:]
+        values = json.loads((ROOT / files[-1]).read_text())["Parameters"]
+        (folder / "pictures").mkdir()
+        for name, data in walk.PICTURES.items():
+            (folder / "pictures" / name).write_bytes(data)
+        # In a process of its own: the tests' does not leave the loopback interface.
+        credentials = {"AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "local"}
+        place = {"AWS_ENDPOINT_URL_S3": values["AWS_ENDPOINT_URL_S3"], "AWS_REGION": "us-east-1"}
+        subprocess.run(
+            [sys.executable, "-c", PUT, str(folder / "pictures")],
+            env={**os.environ, **credentials, **place}, check=True,
+        )  # fmt: skip
+        more = ["--skip-pull-image", "--parameter-overrides", f"MemorySize={built.MEMORY_MB}"]
+        yield [*files, *more]
+    finally:
+        stand_in.send_signal(signal.SIGTERM)
+        stand_in.communicate(timeout=30)
+
+
+def sam(*arguments: str) -> list[str]:
+    return [sys.executable, "-m", "samcli", "local", *arguments]
+
+
+@pytest.mark.parametrize("name", INVOKED)
+def test_invoke_gives_an_event_its_answer(
+    sam_local: list[str], pictures_at: str, tmp_path: Path, name: str
+) -> None:
+    event = tmp_path / "event.json"
+    event.write_text(json.dumps(walk.event(name, pictures_at)))
+    done = subprocess.run(
+        sam("invoke", "ClassifyFunction", "--event", str(event), *sam_local),
+        cwd=ROOT, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    walk.check(name, json.loads(done.stdout.strip().splitlines()[-1]))
+
+
+@contextmanager
+def serving(command: str, log: Path, options: list[str]) -> Iterator[str]:
+    """The address of `sam local start-api` or `start-lambda`, with one warm container."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    with log.open("w") as output:
+        process = subprocess.Popen(
+            sam(command, "--port", str(port), "--warm-containers", "EAGER", *options),
+            cwd=ROOT, stdout=output, stderr=subprocess.STDOUT, start_new_session=True,
+        )  # fmt: skip
+    try:
+        give_up = time.monotonic() + START_S
+        while f"Running on http://127.0.0.1:{port}" not in log.read_text():
+            assert process.poll() is None, log.read_text()
+            assert time.monotonic() < give_up, log.read_text()
+            time.sleep(0.2)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        process.send_signal(signal.SIGINT)
+        process.wait(60)
+
+
+def test_a_warm_function_gives_every_event_its_answer(
+    sam_local: list[str], pictures_at: str, tmp_path: Path, subtests: pytest.Subtests
+) -> None:
+    with serving("start-lambda", tmp_path / "log", sam_local) as address:
+        invocations = f"{address}/2015-03-31/functions/ClassifyFunction/invocations"
+        for name in walk.NAMES:
+            with subtests.test(name):
+                event = walk.event(name, pictures_at)
+                walk.check(name, requests.post(invocations, json=event, timeout=60).json())
+
+
+@pytest.fixture(scope="module")
+def api(sam_local: list[str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of `sam local start-api`."""
+    with serving("start-api", tmp_path_factory.mktemp("api") / "log", sam_local) as address:
+        yield address
+
+
+def test_the_api_answers(api: str, pictures_at: str) -> None:
+    health = requests.get(f"{api}/health", timeout=60)
+    assert (health.status_code, health.json()["model"]["name"]) == (200, "colors")
+    green = pictures.encode(pictures.plain((20, 180, 40)), "JPEG", quality=95)
+    posts = [
+        {"json": {"url": f"http://{pictures_at}/green.jpg"}},
+        {"json": {"image": base64.b64encode(green).decode()}},
+        {"data": green, "headers": {"content-type": "image/jpeg"}},
+    ]
+    answers = [requests.post(f"{api}/predict", timeout=60, **post) for post in posts]
+    answers.append(
+        requests.get(
+            f"{api}/predict", {"url": f"http://{pictures_at}/green.jpg", "top_k": 1}, timeout=60
+        )
+    )
+    assert [answer.status_code for answer in answers] == [200] * 4
+    assert [answer.json()["labels"][0]["label"] for answer in answers] == ["green"] * 4
+    refused = requests.get(f"{api}/predict", {"url": "ftp://example.com/a.png"}, timeout=60)
+    assert (refused.status_code, refused.json()["code"]) == (403, "url-not-allowed")

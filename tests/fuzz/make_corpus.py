@@ -1,0 +1,144 @@
+"""Writes the kept corpus, tests/fuzz/corpus/: a small input for each way through the code.
+
+    python tests/fuzz/make_corpus.py
+
+Run it again when a way is added; an input that a fuzzer found goes beside these by hand, under
+a name that says what it shows.
+"""
+
+import base64
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent))
+
+import pictures  # noqa: E402  (found through the path above)
+
+URL = "https://a.example/cat.jpg"
+PIXEL = "iVBORw0KGgo="
+
+
+def rest(method: str, path: str, **members: Any) -> dict[str, Any]:
+    """An event of API Gateway REST."""
+    context = {"requestId": "r", "stage": "Prod"}
+    base = {"resource": path, "path": path, "httpMethod": method, "requestContext": context}
+    return base | {"headers": {}, "body": None, "isBase64Encoded": False} | members
+
+
+def http(method: str, path: str, **members: Any) -> dict[str, Any]:
+    """An event of API Gateway HTTP or of a function URL."""
+    context = {"requestId": "r", "stage": "$default", "http": {"method": method, "path": path}}
+    base = {"version": "2.0", "rawPath": path, "rawQueryString": "", "requestContext": context}
+    return base | {"headers": {}, "isBase64Encoded": False} | members
+
+
+def posted(body: Any) -> dict[str, Any]:
+    return http(
+        "POST", "/predict", body=json.dumps(body), headers={"content-type": "application/json"}
+    )
+
+
+def events() -> dict[str, bytes]:
+    both = {"url": URL, "top_k": "3", "min_probability": "0.25"}
+    image = {"content-type": "image/png"}
+    found = {
+        "rest-get": rest("GET", "/predict", queryStringParameters=both),
+        "rest-get-many-values": rest(
+            "GET", "/predict", multiValueQueryStringParameters={"url": [URL, URL]}
+        ),
+        "rest-post-json": rest(
+            "POST",
+            "/predict",
+            headers={"Content-Type": "application/json; charset=utf-8"},
+            body=json.dumps({"image": PIXEL, "top_k": 100}),
+        ),
+        "rest-post-picture": rest(
+            "POST", "/predict", headers=image, body=PIXEL, isBase64Encoded=True
+        ),
+        "rest-query-of-wrong-types": rest(
+            "GET", "/predict", queryStringParameters={"url": 1, "top_k": [2]}
+        ),
+        "rest-custom-domain": rest("GET", "/v1/predict/", resource="/predict"),
+        "http-get": http("GET", "/predict", rawQueryString=f"url={URL}&top_k=1"),
+        "http-get-stage": http("GET", "/Prod/health", requestContext={
+            "stage": "Prod", "http": {"method": "GET"}, "requestId": "r"}),
+        "http-post-picture": http(
+            "POST", "/predict", headers=image, body=PIXEL, isBase64Encoded=True,
+            rawQueryString="top_k=2&min_probability=1e-3",
+        ),
+        "http-post-base64-json": http(
+            "POST", "/predict", headers={"content-type": "application/json"}, isBase64Encoded=True,
+            body=base64.b64encode(json.dumps({"url": URL}).encode()).decode(),
+        ),
+        "http-bad-base64": http("POST", "/predict", headers=image, body="*", isBase64Encoded=True),
+        "http-other-type": http("POST", "/predict", headers={"content-type": "text/csv"}, body="a"),
+        "options": http("OPTIONS", "/predict"),
+        "health": rest("GET", "/health"),
+        "json-url": posted({"url": URL, "min_probability": 0.5}),
+        "json-s3": posted({"url": "s3://bucket/key.jpg"}),
+        "json-many": posted({"images": [{"url": URL}, {"image": PIXEL, "top_k": 7}], "top_k": 2}),
+        "json-seventeen": posted({"images": [{"url": URL}] * 17}),
+        "json-both": posted({"url": URL, "image": PIXEL}),
+        "json-unknown": posted({"uri": URL}),
+        "json-wrong-types": posted({"url": 1, "top_k": "5", "min_probability": None}),
+        "json-no-object": posted([URL]),
+        "json-surrogate": posted({"url": "\ud800"}),
+        "not-an-event": {"Records": []},
+    }  # fmt: skip
+    return {f"{name}.json": json.dumps(event).encode() for name, event in found.items()}
+
+
+def images() -> dict[str, bytes]:
+    photo = pictures.photograph(24, 16)
+    grey, palette = photo.convert("L"), photo.convert("P")
+    translucent = photo.copy()
+    translucent.putalpha(grey)
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    frames = {"save_all": True, "append_images": [palette]}
+    jpeg = pictures.encode(photo, "JPEG", quality=40)
+    return {
+        "baseline.jpg": jpeg,
+        "progressive.jpg": pictures.encode(photo, "JPEG", quality=40, progressive=True),
+        "restarts.jpg": pictures.encode(photo, "JPEG", quality=40, restart_marker_blocks=1),
+        "turned.jpg": pictures.encode(photo, "JPEG", quality=40, exif=exif),
+        "grey.jpg": pictures.encode(grey, "JPEG", quality=40),
+        "cmyk.jpg": pictures.encode(photo.convert("CMYK"), "JPEG", quality=40),
+        "cut-off.jpg": jpeg[: len(jpeg) // 2],
+        "scans.jpg": pictures.jpeg_with_scans(40),
+        "fill-bytes.jpg": jpeg[:2] + b"\xff" * 100 + jpeg[3:],
+        "rgb.png": pictures.encode(photo, "PNG"),
+        "palette.png": pictures.encode(palette, "PNG", transparency=1),
+        "alpha.png": pictures.encode(translucent, "PNG"),
+        "one-bit.png": pictures.encode(photo.convert("1"), "PNG"),
+        "sixteen-bits.png": pictures.encode(grey.convert("I;16"), "PNG"),
+        "turned.png": pictures.encode(grey, "PNG", exif=exif),
+        "animated.png": pictures.encode(palette, "PNG", **frames),
+        "bogus-length.png": pictures.png_with_bogus_length(),
+        "bogus-size.png": pictures.png_with_bogus_size(60000, 60000),
+        "lossy.webp": pictures.encode(photo, "WEBP", quality=30),
+        "lossless.webp": pictures.encode(palette.convert("RGB"), "WEBP", lossless=True),
+        "alpha.webp": pictures.encode(translucent, "WEBP", quality=30),
+        "turned.webp": pictures.encode(photo, "WEBP", quality=30, exif=exif),
+        "animated.webp": pictures.encode(photo, "WEBP", save_all=True, append_images=[grey]),
+        "no-picture.webp": pictures.webp_header(b"ICCP", bytes(10)),
+        "other.gif": b"GIF89a\x01\0\x01\0\0\0\0;",
+        "empty": b"",
+    }
+
+
+def main() -> None:
+    for name, inputs in {"events": events(), "headers": images(), "images": images()}.items():
+        folder = HERE / "corpus" / name
+        folder.mkdir(parents=True, exist_ok=True)
+        for filename, data in inputs.items():
+            (folder / filename).write_bytes(data)
+
+
+if __name__ == "__main__":
+    main()

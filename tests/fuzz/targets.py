@@ -1,0 +1,100 @@
+"""What the fuzzers feed: each target takes any bytes and may end in a RequestError, or well.
+
+Anything else is a finding: another exception, a crash, an answer that makes no sense, and, by
+the limits that ``fuzz.py`` sets, a gigabyte too many or seconds too long.
+"""
+
+import json
+import struct
+import zlib
+from collections.abc import Callable
+
+import numpy as np
+
+from classifier.api import MAX_IMAGES, MAX_TOP_K, read_predict, route
+from classifier.errors import RequestError
+from classifier.gateway import problem, read_event
+from classifier.header import Header, sniff
+from classifier.image import Limits, to_tensor
+from classifier.manifest import Recipe
+
+LIMITS = Limits(bytes=1 << 20, pixels=1 << 20)
+RECIPES = (Recipe(size=32, resize=32), Recipe(size=32, resize=40, fit="crop", color="BGR"))
+
+
+def events(data: bytes) -> None:
+    """``data`` as the JSON of an event."""
+    try:
+        event = json.loads(data)
+    except (ValueError, RecursionError):
+        return
+    if not isinstance(event, dict):
+        return
+    try:
+        http = read_event(event)
+        if route(http)[1] != "/predict" or http.method == "OPTIONS":
+            return
+        request = read_predict(http)
+    except RequestError as error:
+        tell(error)
+        return
+    assert 1 <= len(request.pictures) <= (MAX_IMAGES if request.many else 1)
+    for picture in request.pictures:
+        assert 1 <= picture.top_k <= MAX_TOP_K
+        assert 0 <= picture.min_probability <= 1
+        assert picture.source.kind in {"body", "base64", "url", "s3"}
+
+
+def tell(error: RequestError) -> None:
+    """Hold ``error`` to what the service makes of it: a response, with a detail."""
+    assert json.loads(problem(error, "r")["body"].encode())["detail"]
+
+
+def headers(data: bytes) -> Header | None:
+    """``data`` as a picture that is looked at but not decoded."""
+    try:
+        header = sniff(data)
+    except RequestError as error:
+        tell(error)
+        return None
+    assert header.width > 0
+    assert header.height > 0
+    assert 1 <= header.orientation <= 8
+    return header
+
+
+def images(data: bytes) -> None:
+    """``data`` as a picture that is decoded, checksums mended so that a PNG gets that far."""
+    data = with_mended_checksums(data)
+    for recipe in RECIPES:
+        try:
+            tensor = to_tensor(data, recipe, LIMITS)
+        except RequestError as error:
+            tell(error)
+            return
+        assert tensor.shape == (3, 32, 32)
+        assert tensor.dtype == np.float32
+        assert np.isfinite(tensor).all()
+
+
+def with_mended_checksums(data: bytes) -> bytes:
+    """``data`` with the checksum of each chunk set right, where it is a PNG."""
+    if not data.startswith(b"\x89PNG\r\n\x1a\n"):
+        return data
+    mended = bytearray(data)
+    at = 8
+    while at + 12 <= len(mended):
+        (length,) = struct.unpack_from(">I", mended, at)
+        end = at + 12 + length
+        if end > len(mended):
+            break
+        struct.pack_into(">I", mended, end - 4, zlib.crc32(mended[at + 4 : end - 4]))
+        at = end
+    return bytes(mended)
+
+
+TARGETS: dict[str, Callable[[bytes], object]] = {
+    "events": events,
+    "headers": headers,
+    "images": images,
+}

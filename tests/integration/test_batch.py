@@ -1,0 +1,670 @@
+"""The state machine over a thousand objects, with the function's own code.
+
+moto's interpreter runs the definition; what moto cannot do is done by ``interpreter.py``, which
+says what that is. The definition as it is deployed goes through CloudFormation's linter.
+"""
+
+import contextlib
+import importlib
+import io
+import itertools
+import json
+import socket
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import boto3
+import colors
+import pictures
+import pytest
+import service
+from batchtool import deployment, execution, local, results
+from batchtool.deployment import Deployment
+from cfnlint import api as cfnlint
+from interpreter import FunctionFailed, Interpreter, Throttled, substitute
+
+from classifier import batch
+from local.s3 import CREDENTIALS, StandIn
+
+DEFINITION = Path(__file__).parents[2] / "statemachine" / "batch.asl.yaml"
+CONCURRENCY, LIMIT = 8, 10
+SUBSTITUTIONS = {
+    "Partition": "aws",
+    "FunctionArn": "arn:aws:lambda:us-east-1:123456789012:function:batch",
+    "ResultsBucket": "results",
+    "MaxConcurrency": str(CONCURRENCY),
+}
+COLORS = {"red": (220, 30, 30), "green": (30, 220, 30), "blue": (30, 30, 220)}
+BROKEN = pictures.encode(pictures.plain((1, 2, 3)), "PNG")[:40]
+
+Event = dict[str, Any]
+
+
+class Context:
+    aws_request_id = "batch"
+
+    def get_remaining_time_in_millis(self) -> int:
+        return 300_000
+
+
+@pytest.fixture
+def definition() -> dict[str, Any]:
+    read: dict[str, Any] = substitute(DEFINITION.read_text(), **SUBSTITUTIONS)
+    return read
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return colors.write_bundle(tmp_path_factory.mktemp("bundle") / "colors")
+
+
+@pytest.fixture
+def app(s3_server: StandIn, s3: Any, folder: Path) -> Iterator[ModuleType]:
+    """The function, started; the buckets are there and empty, but for the model."""
+    for bucket in ("models", "pictures", "results", "secret"):
+        s3.create_bucket(Bucket=bucket)
+    for path in folder.iterdir():
+        s3.put_object(Bucket="models", Key=f"colors/{path.name}", Body=path.read_bytes())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MODEL_URI", "s3://models/colors")
+        patch.setenv("S3_READ_BUCKETS", "pictures")
+        sys.modules.pop("app", None)
+        yield importlib.import_module("app")
+        sys.modules.pop("app", None)
+
+
+class Machine:
+    """A deployment of the state machine whose function is ``function``."""
+
+    def __init__(self, interpreter: Interpreter, url: str):
+        self.interpreter = interpreter
+        clients = {name: boto3.client(name, endpoint_url=url) for name in ("stepfunctions", "s3")}
+        arn = clients["stepfunctions"].create_state_machine(
+            name="batch",
+            definition=json.dumps(self.interpreter.definition),
+            roleArn="arn:aws:iam::123456789012:role/batch",
+        )["stateMachineArn"]
+        self.deployment = Deployment(arn, "results", clients["stepfunctions"], clients["s3"])
+
+    def run(self, **source: Any) -> tuple[str, execution.Progress]:
+        """Run an execution to its end; its name, and how it ended."""
+        return self.follow(execution.start(self.deployment, source))
+
+    def follow(self, arn: str) -> tuple[str, execution.Progress]:
+        *_, last = execution.follow(self.deployment, arn, every_s=0.05)
+        return arn.rpartition(":")[2], last
+
+    def arn(self, name: str) -> str:
+        return self.deployment.arn(name)
+
+    def lines(self, *names: str) -> tuple[list[Any], results.Summary]:
+        out = io.StringIO()
+        summary = results.collect(self.deployment, names, out)
+        return [json.loads(line) for line in out.getvalue().splitlines()], summary
+
+
+@pytest.fixture
+def machine(
+    app: ModuleType,
+    definition: dict[str, Any],
+    s3_server: StandIn,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Iterator[Callable[..., Machine]]:
+    monkeypatch.setenv("MOTO_PORT", s3_server.url.rpartition(":")[2])
+    with ExitStack() as stack:
+
+        def build(function: Callable[[Event], Any] | None = None) -> Machine:
+            environment = threading.Lock()  # one execution environment serves one at a time
+
+            def call(event: Event) -> Any:
+                with environment:
+                    return app.batch_handler(event, Context())
+
+            inject = function or (lambda _: None)
+
+            def guarded(event: Event) -> Any:
+                inject(event)
+                return call(event)
+
+            interpreter = Interpreter(definition, guarded, LIMIT)
+            stack.enter_context(interpreter.installed())
+            return Machine(interpreter, s3_server.url)
+
+        yield build
+
+
+def put_pictures(s3: Any, count: int, prefix: str = "many") -> dict[str, str]:
+    """Put ``count`` pictures; the label that each should get, by key."""
+    files = {name: pictures.encode(pictures.plain(rgb), "PNG") for name, rgb in COLORS.items()}
+    labels = {}
+    for number, name in zip(range(count), itertools.cycle(COLORS), strict=False):
+        key = f"{prefix}/{number:04}.png"
+        s3.put_object(Bucket="pictures", Key=key, Body=files[name])
+        labels[key] = name
+    return labels
+
+
+def keys(event: Event) -> list[str]:
+    return [item["Key"] for item in event["Items"]]
+
+
+def test_a_thousand_objects_each_end_in_the_right_place_once(
+    machine: Callable[..., Machine], s3: Any
+) -> None:
+    labels = put_pictures(s3, 1000)
+    # In every batch of 64 one picture that is none, and here and there one that cannot be read:
+    # S3 lists what is in its archive, and does not give it out.
+    broken = [key for number, key in enumerate(labels) if number % 64 == 20]
+    archived = [key for number, key in enumerate(labels) if number % 250 == 7]
+    for key in broken:
+        s3.put_object(Bucket="pictures", Key=key, Body=BROKEN)
+    for key in archived:
+        s3.put_object(Bucket="pictures", Key=key, Body=b"deep down", StorageClass="GLACIER")
+    tries: Counter[str] = Counter()
+    seen = threading.Lock()
+
+    def inject(event: Event) -> None:
+        first = keys(event)[0]
+        with seen:
+            tries[first] += 1
+            count = tries[first]
+        if list(labels).index(first) % 3 == 0 and count <= 2:
+            raise Throttled
+        if list(labels).index(first) % 5 == 0 and count == 3:
+            raise FunctionFailed("ModelUnavailable")
+
+    machine_ = machine(inject)
+    name, end = machine_.run(bucket="pictures", prefix="many/", top_k=2)
+
+    assert end.status == "SUCCEEDED"
+    lines, summary = machine_.lines(name)
+    assert Counter(line["key"] for line in lines) == Counter(list(labels))  # none lost, none twice
+    errors = {line["key"]: line["error"]["code"] for line in lines if "error" in line}
+    assert errors == dict.fromkeys(broken, "undecodable-image") | dict.fromkeys(
+        archived, "fetch-failed"
+    )
+    for line in lines:
+        assert line["bucket"] == "pictures"
+        assert line["model"] == {"name": "colors", "version": "1"}
+        if line["key"] not in errors:
+            best, second = line["labels"]
+            chances = colors.expected(COLORS[labels[line["key"]]])
+            assert best["label"] == labels[line["key"]]
+            assert best["probability"] == pytest.approx(chances[best["label"]], abs=1e-5)
+            assert second["probability"] == pytest.approx(chances[second["label"]], abs=1e-5)
+    assert summary.labelled == 1000 - len(broken) - len(archived)
+    assert summary.lost == 0
+    assert len(tries) == 16  # sixteen batches of 64
+    assert max(tries.values()) == 4  # twice throttled, once without a model, then answered
+    assert machine_.interpreter.most_busy == CONCURRENCY  # and so never refused by the limit
+    assert machine_.interpreter.throttled == 0
+
+
+def test_a_batch_that_comes_to_nothing_is_kept_whole_and_tried_again_apart(
+    machine: Callable[..., Machine], s3: Any
+) -> None:
+    labels = put_pictures(s3, 96)
+    killer = "many/0040.png"
+    calls: list[list[str]] = []
+
+    def inject(event: Event) -> None:
+        calls.append(keys(event))
+        if killer in keys(event):
+            raise FunctionFailed("Runtime.ExitError")
+
+    machine_ = machine(inject)
+    source = {"bucket": "pictures", "prefix": "many/", "items_per_batch": 4, "top_k": 1}
+    name, end = machine_.run(**source)
+
+    assert (end.status, end.failed) == ("SUCCEEDED", 1), (
+        end.cause
+    )  # moto counts the batch as one item
+    lines, summary = machine_.lines(name)
+    taken = next(call for call in calls if killer in call)
+    assert len(taken) == 4
+    assert calls.count(taken) == 3  # the first try and two more
+    assert {line["key"] for line in lines} == labels.keys() - set(taken)
+    assert summary.lost == 4
+    assert set(results.lost(machine_.deployment, name)) == {("pictures", key) for key in taken}
+
+    calls.clear()
+    _, end = machine_.follow(execution.redrive(machine_.deployment, machine_.arn(name)))
+    assert sorted(map(len, calls)) == [1] * 6  # one by one: three once, the killer three times
+    assert end.status == "FAILED"  # one of four is more than is tolerated
+    assert "ToleratedFailure" in end.cause
+
+
+def test_pictures_that_could_not_be_fetched_are_tried_again_and_replace_their_errors(
+    machine: Callable[..., Machine], s3: Any
+) -> None:
+    labels = put_pictures(s3, 40)
+    s3.put_object(Bucket="pictures", Key="many/0003.png", Body=b"deep", StorageClass="GLACIER")
+    s3.put_object(Bucket="pictures", Key="many/0004.png", Body=BROKEN)
+    machine_ = machine()
+    first, _ = machine_.run(bucket="pictures", prefix="many/", top_k=1, min_probability=0.5)
+    _, summary = machine_.lines(first)
+    assert summary.refused == {"fetch-failed": 1, "undecodable-image": 1}
+
+    put_pictures(s3, 4)  # 0003 is out of the archive now; 0004 is still broken
+    again, end = machine_.follow(execution.redrive(machine_.deployment, machine_.arn(first)))
+    assert end.status == "SUCCEEDED"
+    only, _ = machine_.lines(again)
+    assert [line["key"] for line in only] == ["many/0003.png"]
+    merged, summary = machine_.lines(first, again)
+    assert Counter(line["key"] for line in merged) == Counter(list(labels))
+    assert {line["key"] for line in merged if "error" in line} == {"many/0004.png"}
+    assert all(len(line["labels"]) == 1 for line in merged if "labels" in line)
+    assert summary.refused == {"undecodable-image": 1}
+
+    assert execution.redrive(machine_.deployment, machine_.arn(again)) is None  # nothing is left
+
+
+def test_an_execution_that_fails_as_a_whole_is_redriven_where_it_stopped(
+    machine: Callable[..., Machine], s3: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put_pictures(s3, 8)
+
+    def inject(event: Event) -> None:
+        raise FunctionFailed("ModelUnavailable")
+
+    machine_ = machine(inject)
+    name, end = machine_.run(bucket="pictures", prefix="many/")
+    assert end.status == "FAILED"
+    # Fifteen seconds at first: an environment refuses to load its model again before ten are over.
+    assert machine_.interpreter.waits == [15, 30, 60, 120]
+
+    calls: list[Any] = []
+    steps = machine_.deployment.steps
+    # moto has no such call
+    monkeypatch.setattr(steps, "redrive_execution", lambda **given: calls.append(given))
+    arn = machine_.arn(name)
+    assert execution.redrive(machine_.deployment, arn) == arn
+    assert calls == [{"executionArn": arn}]
+
+
+MANIFEST_ROWS = [
+    ("pictures", "many/0000.png", "red"),
+    ("pictures", "many/0001.png", "green"),
+    ("secret", "many/0000.png", "url-not-allowed"),
+    ("pictures", "many/nothing.png", "fetch-failed"),
+    ("pictures", "many/", "invalid-request"),
+    ("pictures", "", "invalid-request"),
+    ("pictures", "many/0001.png", "green"),  # twice in the manifest, so twice in the results
+]
+
+
+@pytest.mark.parametrize("kind", ["csv", "jsonl"])
+def test_a_manifest_says_which_pictures(
+    machine: Callable[..., Machine], s3: Any, kind: str
+) -> None:
+    put_pictures(s3, 3)
+    rows = [{"Bucket": bucket, "Key": key, "Note": "spare"} for bucket, key, _ in MANIFEST_ROWS]
+    text = "".join(json.dumps(row) + "\n" for row in rows)
+    if kind == "csv":
+        text = "Note,Bucket,Key\n" + "".join(f"spare,{r['Bucket']},{r['Key']}\n" for r in rows)
+    s3.put_object(Bucket="secret", Key=f"lists/november.{kind}", Body=text.encode())
+    machine_ = machine()
+    name, end = machine_.run(bucket="secret", **{kind: f"lists/november.{kind}"})
+    assert end.status == "SUCCEEDED"
+    lines, _ = machine_.lines(name)
+    told = [
+        (line["bucket"], line["key"] or "", line["error"]["code"])
+        if "error" in line
+        else (line["bucket"], line["key"], line["labels"][0]["label"])
+        for line in lines
+    ]
+    assert sorted(told) == sorted(MANIFEST_ROWS)
+
+
+@pytest.mark.parametrize("given", [{}, {"bucket": "pictures"}, {"prefix": "many/"}])
+def test_an_input_that_names_no_pictures_ends_at_once(
+    machine: Callable[..., Machine], given: dict[str, str]
+) -> None:
+    _, end = machine().run(**given)
+    assert end.status == "FAILED"
+    assert end.cause.startswith("InvalidInput: The input should hold 'bucket' and one of")
+
+
+def test_options_out_of_bounds_are_no_reason_to_try_again(
+    machine: Callable[..., Machine], s3: Any
+) -> None:
+    put_pictures(s3, 3)
+    machine_ = machine()
+    _, end = machine_.run(bucket="pictures", prefix="many/", top_k=17)
+    assert end.status == "FAILED"
+    assert machine_.interpreter.waits == []
+
+
+def test_more_executions_than_the_function_has_room_for_wait_their_turn(
+    machine: Callable[..., Machine], s3: Any
+) -> None:
+    labels = put_pictures(s3, 60)
+
+    def inject(_: Event) -> None:
+        # Each holds its place until the two executions together have been turned away once.
+        give_up = time.monotonic() + 10
+        while not machine_.interpreter.throttled and time.monotonic() < give_up:
+            time.sleep(0.01)
+
+    machine_ = machine(inject)
+    source = {"bucket": "pictures", "prefix": "many/", "items_per_batch": 6}
+    started = [execution.start(machine_.deployment, source) for _ in range(2)]
+    for arn in started:
+        name, end = machine_.follow(arn)
+        assert end.status == "SUCCEEDED"
+        lines, summary = machine_.lines(name)
+        assert Counter(line["key"] for line in lines) == Counter(list(labels))
+        assert summary.labelled == 60
+    assert machine_.interpreter.most_busy == LIMIT
+    assert machine_.interpreter.throttled > 0
+
+
+def lint(definition: dict[str, Any]) -> list[str]:
+    """What CloudFormation's linter says of a template with ``definition`` in it."""
+    machine = {"RoleArn": "arn:aws:iam::123456789012:role/r", "Definition": definition}
+    resource = {"Type": "AWS::StepFunctions::StateMachine", "Properties": machine}
+    template = json.dumps({"Resources": {"Machine": resource}})
+    return [match.message for match in cfnlint.lint(template)]
+
+
+def test_the_definition_as_it_is_deployed_passes_the_linter(definition: dict[str, Any]) -> None:
+    assert lint(definition) == []
+    definition["States"]["CSV"]["ItemProcessor"]["States"]["Classify"]["Retries"] = []
+    assert "'Retries' was unexpected" in lint(definition)[0]  # it looks inside
+
+
+def test_every_state_leads_somewhere(definition: dict[str, Any]) -> None:
+    # The linter overlooks this.
+    states = definition["States"]
+    ways = [definition["StartAt"]]
+    for state in states.values():
+        ways += [state[name] for name in ("Next", "Default") if name in state]
+        ways += [choice["Next"] for choice in state.get("Choices", [])]
+    assert set(ways) == set(states)
+
+
+def test_the_three_maps_differ_in_their_readers_alone(definition: dict[str, Any]) -> None:
+    maps = [state for state in definition["States"].values() if state["Type"] == "Map"]
+    assert len(maps) == 3
+    for state in maps:
+        assert state.pop("ItemReader")
+        assert state.pop("Label")
+        assert state == maps[0]
+    assert "&" not in DEFINITION.read_text()  # CloudFormation would take an anchor for text
+
+
+def test_what_the_interpreter_takes_out_is_in_the_definition(definition: dict[str, Any]) -> None:
+    for state in definition["States"].values():
+        if state["Type"] == "Map":
+            assert state["ItemBatcher"]["MaxItemsPerBatchPath"] == "$.items_per_batch"
+            assert state["MaxConcurrency"] == CONCURRENCY
+            assert 0 < state["ToleratedFailurePercentage"] < 100
+            assert state["ResultWriter"]["Parameters"]["Bucket"] == "results"
+    assert definition["States"]["Defaults"]["Parameters"]["items_per_batch"] == batch.MAX_ITEMS
+    assert definition["States"]["Defaults"]["Parameters"]["top_k"] == batch.Batch.top_k
+
+
+# The function alone.
+
+
+def log(app: ModuleType, capsys: pytest.CaptureFixture[str], event: Event) -> list[Any]:
+    """The lines that one call of the function writes."""
+    for handler in app.logger.handlers:  # it keeps the stream that it was made with
+        handler.stream = sys.stdout
+    capsys.readouterr()
+    with contextlib.suppress(Exception):
+        app.batch_handler(event, Context())
+    return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+
+
+def test_a_batch_is_one_line_and_one_record(
+    app: ModuleType, s3: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    put_pictures(s3, 3)
+    items = [{"Key": f"many/000{number}.png"} for number in range(5)]
+    line, record = log(app, capsys, {"Items": items, "BatchInput": {"bucket": "pictures"}})
+    assert line["message"] == "batch"
+    assert (line["pictures"], line["refused"]) == (5, {"fetch-failed": 2})
+    assert (line["code"], line["model"], line["version"]) == ("ok", "colors", "1")
+    assert line["cold_start"] is True
+    assert "many/" not in json.dumps(line)
+    assert record["BatchPictures"] == [5.0]
+    assert record["BatchRefused"] == [2.0]
+    assert record["BatchDuration"][0] > 0
+    assert "Duration" not in record  # a batch is no slow request
+
+
+def test_a_picture_that_breaks_the_decoder_is_its_own_error(
+    app: ModuleType,
+    s3: Any,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    put_pictures(s3, 3)
+    s3.put_object(Bucket="pictures", Key="many/0001.png", Body=b"poison")
+    from classifier import service
+
+    decode = service.to_tensor
+
+    def to_tensor(data: bytes, *rest: Any) -> Any:
+        if data == b"poison":
+            raise ZeroDivisionError("in the decoder")
+        return decode(data, *rest)
+
+    monkeypatch.setattr(service, "to_tensor", to_tensor)
+    event = {
+        "Items": [{"Key": f"many/000{number}.png"} for number in range(3)],
+        "BatchInput": {"bucket": "pictures"},
+    }
+    first, second, third = app.batch_handler(event, Context())
+    assert second["error"]["code"] == "internal-error"
+    assert "decoder" not in json.dumps(second)
+    assert (first["labels"][0]["label"], third["labels"][0]["label"]) == ("red", "blue")
+    trace, line, _ = log(app, capsys, event)
+    assert "ZeroDivisionError: in the decoder" in trace["exception"]
+    assert line["refused"] == {"internal-error": 1}
+
+
+def test_without_a_model_a_batch_raises_and_says_so(
+    app: ModuleType, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from classifier.errors import ModelUnavailable
+
+    monkeypatch.setattr(app, "service", None)
+    monkeypatch.setattr(app, "_retry_at", float("inf"))
+    event = {"Items": [{"Key": "a.png"}], "BatchInput": {"bucket": "pictures"}}
+    with pytest.raises(ModelUnavailable):
+        app.batch_handler(event, Context())
+    line, record = log(app, capsys, event)
+    assert line["code"] == "model-unavailable"
+    assert "model" not in line
+    assert record["outcome"] == "model-unavailable"
+
+
+def test_a_network_that_fails_is_not_told_as_well(
+    app: ModuleType, s3: Any, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put_pictures(s3, 1)
+    monkeypatch.setattr(type(app.service.model), "classify", lambda *_: 1 / 0)
+    event = {"Items": [{"Key": "many/0000.png"}], "BatchInput": {"bucket": "pictures"}}
+    with pytest.raises(ZeroDivisionError):
+        app.batch_handler(event, Context())
+    line, _ = log(app, capsys, event)
+    assert line["code"] == "internal-error"
+
+
+def test_when_time_runs_out_the_rest_are_errors_and_not_lost(
+    app: ModuleType, s3: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put_pictures(s3, 2)
+    monkeypatch.setattr(app, "BATCH_RESERVE_S", 300.0)  # of the 300 s that there are
+    items = [{"Key": "many/0000.png"}, {"Key": "many/0001.png"}]
+    lines = app.batch_handler({"Items": items, "BatchInput": {"bucket": "pictures"}}, Context())
+    assert [line["error"]["code"] for line in lines] == ["fetch-timeout"] * 2
+
+
+# The tool, as it is called.
+
+
+@pytest.fixture
+def stack(machine: Callable[..., Machine], s3_server: StandIn, monkeypatch: Any) -> Machine:
+    """The machine as a stack of CloudFormation knows it, found by every AWS client."""
+    monkeypatch.setenv("AWS_ENDPOINT_URL", s3_server.url)
+    built = machine()
+    values = {
+        deployment.STATE_MACHINE: built.deployment.state_machine,
+        deployment.RESULTS: built.deployment.results,
+    }
+    template = {
+        "Resources": {"Topic": {"Type": "AWS::SNS::Topic"}},
+        "Outputs": {name: {"Value": value} for name, value in values.items()},
+    }
+    boto3.client("cloudformation").create_stack(
+        StackName="pictures", TemplateBody=json.dumps(template)
+    )
+    return built
+
+
+def call(*arguments: str) -> int:
+    import batch as tool
+
+    return tool.main([*arguments, "--stack", "pictures"])
+
+
+def name_in(out: str) -> str:
+    """The name that was printed; the function's own log is there too."""
+    (name,) = (line for line in out.splitlines() if not line.startswith("{"))
+    return name
+
+
+def test_from_start_to_results(
+    stack: Machine, s3: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    put_pictures(s3, 20)
+    s3.put_object(Bucket="pictures", Key="many/0003.png", Body=b"deep", StorageClass="GLACIER")
+    capsys.readouterr()
+    assert call("start", "s3://pictures/many/", "--items-per-batch", "4", "--top-k", "1") == 0
+    out, told = capsys.readouterr()
+    name = name_in(out)
+    assert f"batch.py results {name} --to results.jsonl" in told
+    assert call("follow", name) == 0
+
+    put_pictures(s3, 4)
+    assert call("redrive", name, "--no-follow") == 0
+    again = name_in(capsys.readouterr().out)
+    assert call("follow", again) == 0
+    assert call("redrive", again) == 0
+    assert "Nothing failed that is worth another try." in capsys.readouterr().err
+
+    file = tmp_path / "results.jsonl"
+    assert call("results", name, again, "--to", str(file)) == 0
+    lines = [json.loads(line) for line in file.read_text().splitlines()]
+    assert len(lines) == 20
+    assert all(len(line["labels"]) == 1 for line in lines)
+    assert capsys.readouterr().err.split() == ["classified", "20"]
+
+
+def test_a_failed_execution_is_told_with_what_to_do(
+    stack: Machine, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stack.deployment.s3.put_object(Bucket="pictures", Key="list.csv", Body=b"no,such\ncolumn,1\n")
+    assert call("start", "s3://pictures/list.csv") == 0  # each row is an error, and said so
+    name = name_in(capsys.readouterr().out)
+    assert call("results", name) == 0
+    assert capsys.readouterr().err.split() == ["classified", "0", "invalid-request", "1"]
+    assert call("start", "s3://nowhere/list.csv") == 1
+    assert "ended as FAILED" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["start", "pictures/many"], "not of the form s3://bucket/prefix"),
+        (["start", "s3://pictures/", "--top-k", "17"], "--top-k"),
+        (["start", "s3://pictures/", "--items-per-batch", "65"], "--items-per-batch"),
+        (["follow", "never-started"], "does not exist"),
+        (["redrive", "never-started"], "does not exist"),
+        (["results", "never-started"], "never-started has no results"),
+    ],
+)
+def test_what_cannot_be_is_one_line(
+    stack: Machine, capsys: pytest.CaptureFixture[str], arguments: list[str], words: str
+) -> None:
+    assert call(*arguments) != 0
+    told = capsys.readouterr().err
+    assert words.lower() in told.lower()
+    assert told.startswith("Error: ")
+    assert told.count("\n") == 1
+
+
+def test_a_stack_without_batches_says_how_to_have_them(
+    stack: Machine, capsys: pytest.CaptureFixture[str]
+) -> None:
+    template = json.dumps({"Resources": {"Topic": {"Type": "AWS::SNS::Topic"}}})
+    boto3.client("cloudformation").create_stack(StackName="plain", TemplateBody=template)
+    import batch as tool
+
+    assert tool.main(["follow", "x", "--stack", "plain"]) == 1
+    assert "deploy it with BatchBuckets" in capsys.readouterr().err
+
+
+def test_a_folder_and_a_prefix_on_this_machine(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import batch as tool
+
+    place = tmp_path / "pictures"
+    for number, (name, rgb) in enumerate(list(COLORS.items()) * 7):  # more than one request's
+        (place / name).mkdir(parents=True, exist_ok=True)
+        (place / name / f"{number:02}.png").write_bytes(pictures.encode(pictures.plain(rgb), "PNG"))
+    (place / "broken.jpg").write_bytes(b"no picture either")
+    (place / "notes.txt").write_text("no picture")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    settings = {"MODEL": str(folder), "S3_PORT": str(port), "S3_READ_BUCKETS": "pictures"}
+    out = tmp_path / "results.jsonl"
+    with service.running(tmp_path / "log", **settings) as api:
+        assert tool.main(["local", str(place), "--api", api, "--to", str(out)]) == 0
+        lines = [json.loads(line) for line in out.read_text().splitlines()]
+        assert len(lines) == 22
+        for line in lines:
+            if line["key"] == "broken.jpg":
+                assert line["error"]["code"] == "unsupported-image-type"
+            else:
+                assert line["labels"][0]["label"] == Path(line["key"]).parent.name
+        assert capsys.readouterr().err.split()[-4:] == [
+            *("classified", "21", "unsupported-image-type", "1"),
+        ]
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("AWS_ENDPOINT_URL_S3", f"http://127.0.0.1:{port}")
+            for name, value in CREDENTIALS.items():
+                patch.setenv(name, value)
+            client = boto3.client("s3")
+            client.create_bucket(Bucket="pictures")
+            put_pictures(client, 3)
+            where = "s3://pictures/many/"
+            assert tool.main(["local", where, "--api", api, "--to", str(out)]) == 0
+        lines = [json.loads(line) for line in out.read_text().splitlines()]
+        assert [line["labels"][0]["label"] for line in lines] == list(COLORS)
+        assert {line["bucket"] for line in lines} == {"pictures"}
+    assert tool.main(["local", str(place), "--api", api]) == 1
+    assert "is `make run` running?" in capsys.readouterr().err
+    assert tool.main(["local", str(tmp_path / "nowhere"), "--api", api]) == 1
+    assert "is no folder" in capsys.readouterr().err
+
+
+def test_large_pictures_are_parted_among_requests() -> None:
+    sizes = [3_000_000, 900_000, 200_000, 5_000_000, 1] + [10] * 20
+    sent = [local.Picture(None, str(number), {}, size) for number, size in enumerate(sizes)]
+    groups = list(local._groups(sent))
+    assert [picture for group in groups for picture in group] == sent
+    assert [len(group) for group in groups] == [2, 1, 1, 16, 5]

@@ -1,0 +1,38 @@
+"""The function in its emulator, with the runtime's own client: every event, one after the other."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import colors
+import pytest
+import walk
+
+
+def test_every_event_gets_its_answer(
+    emulator: Callable[..., Any], s3: Any, tmp_path: Path, subtests: pytest.Subtests
+) -> None:
+    walk.fill(s3, colors.write_bundle(tmp_path), "colors")
+    with walk.picture_server() as address:
+        settings = {"MODEL_URI": "s3://models/colors", "PRIVATE_URL_HOSTS": address}
+        environment = emulator(variables=walk.SETTINGS | settings)
+        for name in walk.NAMES:
+            with subtests.test(name):
+                event = json.dumps(walk.event(name, address)).encode()
+                walk.check(name, json.loads(environment.invoke(event)))
+    requests = [line for line in environment.log if '"message":"request"' in line]
+    assert len(requests) == len(walk.NAMES)
+    assert not [line for line in environment.log if not line.startswith("{")]
+
+
+def test_a_model_that_does_not_load_is_one_line_and_503(
+    emulator: Callable[..., Any], s3: Any
+) -> None:
+    s3.create_bucket(Bucket="models")
+    environment = emulator(variables={"MODEL_URI": "s3://models/nothing"})
+    event = json.dumps(walk.event("health", "127.0.0.1:1")).encode()
+    assert json.loads(environment.invoke(event))["statusCode"] == 503
+    failures = [line for line in environment.log if '"level":"CRITICAL"' in line]
+    assert len(failures) == 1
+    assert "s3://models/nothing/manifest.json" in failures[0]

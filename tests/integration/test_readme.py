@@ -1,0 +1,70 @@
+"""The README's commands, run as they stand against what `make run` starts.
+
+A reader's own pictures are stood in for: ``https://example.com/`` is a server on this machine,
+and ``cat.jpg`` a picture that is there. Commands of make are left to tests/integration/test_run.py
+(``run``), to whoever runs this (``test``), and to the e2e tests (``build``).
+"""
+
+import base64
+import json
+import re
+import subprocess
+from collections.abc import Iterator
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+import pytest
+import service
+import walk
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text()
+COMMANDS = re.findall(r"^\$ (curl .+)\n((?:[^$`].*\n)?)", README, re.MULTILINE)
+CAT = walk.PICTURES["green.jpg"]
+
+
+@pytest.fixture(scope="module")
+def addresses(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]]:
+    """Of the API, and of the picture server."""
+    log = tmp_path_factory.mktemp("log") / "run.log"
+    with (
+        walk.picture_server() as pictures_at,
+        service.running(log, MODEL="models/demo", PRIVATE_URL_HOSTS=pictures_at) as api,
+    ):
+        yield api, pictures_at
+
+
+@pytest.mark.parametrize(("command", "shown"), COMMANDS, ids=[c for c, _ in COMMANDS])
+def test_a_command_answers_as_the_readme_shows(
+    addresses: tuple[str, str], tmp_path: Path, command: str, shown: str
+) -> None:
+    api, pictures_at = addresses
+    (tmp_path / "cat.jpg").write_bytes(CAT)
+    for written, meant in (
+        ("http://127.0.0.1:3000", api),
+        ("https://example.com/cat.jpg", f"http://{pictures_at}/green.jpg"),
+        ("@cat.jpg", f"@{tmp_path}/cat.jpg"),
+        ("<base64>", base64.b64encode(CAT).decode()),
+    ):
+        command = command.replace(written, meant)
+    done = subprocess.run(
+        ["bash", "-c", command], cwd=ROOT, capture_output=True, text=True, check=True, timeout=60
+    )
+    if shown:
+        assert fnmatchcase(done.stdout.strip(), shown.strip().replace("[", "[[]").replace("…", "*"))
+    else:
+        answer = json.loads(done.stdout)
+        results = answer.get("results", [answer])
+        assert all(result["labels"] for result in results), done.stdout
+
+
+def test_there_are_commands_to_run() -> None:
+    assert len(COMMANDS) >= 6
+    assert "$ make run" in README
+    assert "$ make test" in README
+
+
+def test_every_link_leads_somewhere() -> None:
+    for page in [ROOT / "README.md", *(ROOT / "docs").glob("*.md"), *ROOT.glob("[CS]*.md")]:
+        for link in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", page.read_text()):
+            assert link.startswith("http") or (page.parent / link).exists(), f"{page}: {link}"

@@ -1,0 +1,347 @@
+"""Reading from S3 over HTTP: from the stand-in, and from a server that misbehaves as told."""
+
+import http.server
+import itertools
+import os
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trustme
+
+from classifier import s3
+from classifier.boto_s3 import BotoClient
+from classifier.bundle import S3Store, read_bundle
+from classifier.config import S3Prefix
+from classifier.connections import Connections
+from classifier.errors import BundleError
+from classifier.s3 import Missing, S3Error, SignedClient, TooLarge, TooSlow
+from classifier.sigv4 import Credentials
+from local.s3 import StandIn
+
+PART = 1000
+WHOLE = os.urandom(3 * PART + 123)
+
+
+@pytest.fixture(autouse=True)
+def _small_and_quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(s3, "_PART_BYTES", PART)
+    monkeypatch.setattr(s3, "_BACKOFF_S", 0.01)
+    monkeypatch.setattr(s3, "_SILENCE_S", 0.3)
+
+
+def soon(seconds: float = 10.0) -> float:
+    return time.monotonic() + seconds
+
+
+@pytest.fixture(params=["signed", "boto3"])
+def client(request: pytest.FixtureRequest, s3_server: StandIn) -> s3.Client:
+    if request.param == "boto3":
+        return BotoClient()
+    found = s3.client(os.environ)
+    assert isinstance(found, SignedClient)
+    return found
+
+
+@pytest.mark.parametrize("size", [0, 1, PART - 1, PART, PART + 1, len(WHOLE)])
+@pytest.mark.parametrize("key", ["plain", "a/b c+é~'(1).bin"])
+def test_objects_of_any_size_come_whole(s3: Any, client: s3.Client, size: int, key: str) -> None:
+    s3.create_bucket(Bucket="models")
+    s3.put_object(Bucket="models", Key=key, Body=WHOLE[:size])
+    assert client.get("models", key, deadline=soon()) == WHOLE[:size]
+
+
+def test_a_bucket_with_a_dot(s3: Any, client: s3.Client) -> None:
+    s3.create_bucket(Bucket="models.example.com")
+    s3.put_object(Bucket="models.example.com", Key="a", Body=b"1")
+    assert client.get("models.example.com", "a", deadline=soon()) == b"1"
+
+
+def test_what_is_not_there(s3: Any, client: s3.Client) -> None:
+    s3.create_bucket(Bucket="models")
+    with pytest.raises(Missing, match=r"^NoSuchKey$"):
+        client.get("models", "nothing", deadline=soon())
+    with pytest.raises(S3Error, match=r"^S3 answered NoSuchBucket$") as caught:
+        client.get("no-such-bucket", "nothing", deadline=soon())
+    assert not isinstance(caught.value, Missing)
+
+
+def test_what_is_too_large(s3: Any, client: s3.Client) -> None:
+    s3.create_bucket(Bucket="models")
+    s3.put_object(Bucket="models", Key="a", Body=WHOLE)
+    with pytest.raises(TooLarge):
+        client.get("models", "a", deadline=soon(), max_bytes=len(WHOLE) - 1)
+    assert client.get("models", "a", deadline=soon(), max_bytes=len(WHOLE)) == WHOLE
+
+
+def test_boto3_holds_to_the_deadline(s3: Any, s3_server: StandIn) -> None:
+    s3.create_bucket(Bucket="models")
+    s3.put_object(Bucket="models", Key="a", Body=WHOLE)
+    with pytest.raises(TooSlow):
+        BotoClient().get("models", "a", deadline=soon(-1))
+
+
+type Answer = Callable[["Handler"], None]
+
+
+@dataclass
+class Server:
+    """Serves WHOLE in ranges; ``answers`` come first, each to one request."""
+
+    url: str
+    answers: list[Answer] = field(default_factory=list)
+    requests: list[dict[str, str]] = field(default_factory=list)
+    connections: set[tuple[str, int]] = field(default_factory=set)
+    etag: Iterator[str] = field(default_factory=lambda: itertools.repeat('"1"'))
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    told: Server
+
+    def do_GET(self) -> None:
+        self.told.requests.append({name.lower(): text for name, text in self.headers.items()})
+        self.told.connections.add(self.client_address)
+        if self.told.answers:
+            self.told.answers.pop(0)(self)
+        else:
+            self.whole()
+
+    def whole(self, cut: int = 0) -> None:
+        first, last = map(int, self.headers["range"].removeprefix("bytes=").split("-"))
+        body = WHOLE[first : last + 1]
+        self.send_response(206)
+        self.send_header("Content-Range", f"bytes {first}-{first + len(body) - 1}/{len(WHOLE)}")
+        self.send_header("ETag", next(self.told.etag))
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body[: len(body) - cut])
+        self.close_connection = bool(cut)
+
+    def say(self, status: int, code: str = "", **headers: str) -> None:
+        body = f"<Error><Code>{code}</Code></Error>".encode() if code else b""
+        self.send_response(status)
+        for name, text in headers.items():
+            self.send_header(name.replace("_", "-"), text)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def hang_up(self) -> None:
+        self.close_connection = True
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    yield from serve()
+
+
+def serve(context: ssl.SSLContext | None = None) -> Iterator[Server]:
+    handler = type("Told", (Handler,), {})
+    httpd = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    scheme = "http"
+    if context:
+        scheme = "https"
+        httpd.socket = context.wrap_socket(httpd.socket, server_side=True)
+        httpd.handle_error = lambda *_: None  # type: ignore[method-assign]
+    handler.told = Server(f"{scheme}://127.0.0.1:{httpd.server_address[1]}")
+    thread = threading.Thread(target=httpd.serve_forever, args=(0.01,))
+    thread.start()
+    yield handler.told
+    httpd.shutdown()
+    thread.join()
+    httpd.server_close()
+
+
+def signed(url: str, **more: Any) -> SignedClient:
+    return SignedClient("eu-central-1", Credentials("a", "s", "t"), url, **more)
+
+
+def test_a_large_object_is_read_in_parts_of_one_version(server: Server) -> None:
+    assert signed(server.url).get("b", "k", deadline=soon()) == WHOLE
+    ranges = [request["range"] for request in server.requests]
+    assert ranges[0] == "bytes=0-999"
+    assert sorted(ranges[1:]) == ["bytes=1000-1999", "bytes=2000-2999", "bytes=3000-3999"]
+    assert [request.get("if-match") for request in server.requests] == [None, '"1"', '"1"', '"1"']
+    assert all(request["x-amz-security-token"] == "t" for request in server.requests)
+
+
+def test_connections_are_kept_and_one_that_was_closed_is_replaced(server: Server) -> None:
+    client = signed(server.url)
+    for _ in range(5):
+        client.get("b", "k", deadline=soon())
+    assert len(server.connections) <= 4
+    assert len(server.requests) == 20
+    server.answers = [Handler.hang_up] * 4
+    assert client.get("b", "k", deadline=soon()) == WHOLE
+
+
+def drip(handler: Handler) -> None:
+    handler.send_response(200)
+    handler.send_header("Content-Length", "100")
+    handler.end_headers()
+    for _ in range(30):
+        try:
+            handler.wfile.write(b".")
+            handler.wfile.flush()
+        except OSError:
+            break
+        time.sleep(0.1)
+    handler.close_connection = True
+
+
+TRANSIENT: dict[str, Answer] = {
+    "503": lambda handler: handler.say(503, "SlowDown"),
+    "500": lambda handler: handler.say(500),
+    "time-out of S3's": lambda handler: handler.say(400, "RequestTimeout"),
+    "cut off": lambda handler: handler.whole(cut=10),
+    "hung up": Handler.hang_up,
+    "silent": lambda handler: time.sleep(0.6) or handler.hang_up(),
+    "no HTTP": lambda handler: handler.wfile.write(b"SSH-2.0\r\n\r\n") and handler.hang_up(),
+}
+
+
+@pytest.mark.parametrize("what", TRANSIENT)
+def test_what_passes_is_tried_again(server: Server, what: str) -> None:
+    server.answers = [TRANSIENT[what]] * 2
+    assert signed(server.url).get("b", "k", deadline=soon()) == WHOLE
+
+
+@pytest.mark.parametrize(
+    ("what", "error", "said"),
+    [
+        ("503", S3Error, "^S3 answered SlowDown$"),
+        ("500", S3Error, "^S3 answered status 500$"),
+        ("cut off", S3Error, "^the connection failed: "),
+        ("hung up", S3Error, "^the connection failed: "),
+        ("silent", TooSlow, "^nothing came for some seconds$"),
+    ],
+)
+def test_what_does_not_pass_is_said(
+    server: Server, what: str, error: type[S3Error], said: str
+) -> None:
+    server.answers = [TRANSIENT[what]] * 100
+    with pytest.raises(error, match=said):
+        signed(server.url).get("b", "k", deadline=soon())
+    assert 4 <= len(server.requests) <= 4 * 4
+
+
+REFUSED: dict[str, tuple[Answer, type[S3Error], str]] = {
+    "region": (
+        lambda handler: handler.say(301, "PermanentRedirect", x_amz_bucket_region="eu-west-1"),
+        S3Error,
+        "^S3 answered PermanentRedirect: the bucket is in eu-west-1$",
+    ),
+    "redirect": (
+        lambda handler: handler.say(307, "TemporaryRedirect", Location="http://127.0.0.1:1/"),
+        S3Error,
+        "^S3 answered TemporaryRedirect$",
+    ),
+    "denied": (lambda handler: handler.say(403, "AccessDenied"), Missing, "^AccessDenied$"),
+    "keys": (
+        lambda handler: handler.say(403, "SignatureDoesNotMatch"),
+        S3Error,
+        "^S3 answered SignatureDoesNotMatch$",
+    ),
+    "expired": (
+        lambda handler: handler.say(400, "ExpiredToken"),
+        S3Error,
+        "^S3 answered ExpiredToken$",
+    ),
+    "no S3": (lambda handler: handler.say(404), S3Error, "^S3 answered status 404$"),
+}
+
+
+@pytest.mark.parametrize("what", REFUSED)
+def test_a_refusal_is_final(server: Server, what: str) -> None:
+    answer, error, said = REFUSED[what]
+    server.answers = [answer]
+    with pytest.raises(error, match=said):
+        signed(server.url).get("b", "k", deadline=soon())
+    assert len(server.requests) == 1
+
+
+def test_an_object_that_changes_while_it_is_read(server: Server) -> None:
+    server.answers = [Handler.whole, lambda handler: handler.say(412, "PreconditionFailed")]
+    with pytest.raises(S3Error, match="PreconditionFailed"):
+        signed(server.url).get("b", "k", deadline=soon())
+
+
+def test_a_server_without_ranges(server: Server) -> None:
+    def all_of_it(handler: Handler) -> None:
+        handler.send_response(200)
+        handler.send_header("Content-Length", str(len(WHOLE)))
+        handler.end_headers()
+        handler.wfile.write(WHOLE)
+
+    server.answers = [all_of_it] * 4
+    with pytest.raises(S3Error, match="not S3's"):
+        signed(server.url).get("b", "k", deadline=soon())
+
+
+def test_a_dripping_server_gains_nothing(server: Server) -> None:
+    server.answers = [drip] * 10
+    before = time.monotonic()
+    with pytest.raises(TooSlow, match=r"^it did not arrive in time$"):
+        signed(server.url).get("b", "k", deadline=soon(0.5))
+    assert time.monotonic() - before < 2
+
+
+def test_nobody_there() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))  # and does not listen
+        url = f"http://127.0.0.1:{taken.getsockname()[1]}"
+        with pytest.raises(S3Error, match="Connection refused"):
+            signed(url).get("b", "k", deadline=soon())
+
+
+def test_a_deadline_that_is_over_asks_nobody() -> None:
+    with pytest.raises(TooSlow):
+        signed("http://127.0.0.1:1").get("b", "k", deadline=soon(-1))
+
+
+def test_tls_trusts_the_authorities_that_it_is_given(tmp_path: Path) -> None:
+    authority = trustme.CA()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    trusted = tmp_path / "authority.pem"
+    authority.cert_pem.write_to_path(trusted)
+    for server in serve(context):
+        client = signed(server.url, connections=Connections(str(trusted)))
+        assert client.get("b", "k", deadline=soon()) == WHOLE
+        with pytest.raises(S3Error, match="CERTIFICATE_VERIFY_FAILED"):
+            signed(server.url).get("b", "k", deadline=soon())
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (REFUSED["region"][0], "S3 answered PermanentRedirect: the bucket is in eu-west-1"),
+        (TRANSIENT["503"], "S3 answered SlowDown"),
+        (TRANSIENT["hung up"], "the connection failed"),
+        (REFUSED["denied"][0], "no such file, or not readable"),
+    ],
+)
+def test_a_bundle_that_cannot_be_read_names_its_file(
+    server: Server, answer: Answer, said: str
+) -> None:
+    server.answers = [answer] * 100
+    store = S3Store(S3Prefix("b", "m"), signed(server.url))
+    with pytest.raises(BundleError, match=rf"^s3://b/m/manifest\.json: {said}"):
+        read_bundle(store)
+
+
+def test_a_bundle_that_takes_too_long_names_its_file(server: Server) -> None:
+    server.answers = [drip] * 100
+    store = S3Store(S3Prefix("b", "m"), signed(server.url), budget_s=0.5)
+    with pytest.raises(BundleError, match=r"^s3://b/m/manifest\.json: it did not arrive in time"):
+        read_bundle(store)

@@ -1,0 +1,122 @@
+"""The service as a browser meets it: `make run`'s stack, behind a stage that can be stopped."""
+
+import contextlib
+import http.client
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+
+ROOT = Path(__file__).parent.parent
+PREFIX = "/Prod"
+_START_S = 120
+
+
+@contextlib.contextmanager
+def running(log: Path, **variables: str) -> Iterator[str]:
+    """What ``make run`` runs, with ``variables`` in its environment; yields its address."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    with log.open("w") as output:
+        process = subprocess.Popen(
+            [sys.executable, ROOT / "scripts" / "run.py"],
+            env={**os.environ, "PORT": str(port), **variables},
+            cwd=ROOT,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+        try:
+            _wait(process, port, log)
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            process.send_signal(signal.SIGTERM)
+            process.wait(30)
+
+
+def _wait(process: "subprocess.Popen[bytes]", port: int, log: Path) -> None:
+    give_up = time.monotonic() + _START_S
+    while time.monotonic() < give_up and process.poll() is None:
+        with contextlib.suppress(requests.RequestException):
+            if requests.get(f"http://127.0.0.1:{port}/health", timeout=30).ok:
+                return
+        time.sleep(0.2)
+    pytest.fail(f"the stack did not start:\n{log.read_text()}")
+
+
+class Stage:
+    """A stage of API Gateway: it serves what is at ``upstream`` below a prefix.
+
+    ``stop`` and ``start`` take it away and bring it back at the same address.
+    """
+
+    def __init__(self, upstream: str) -> None:
+        self._upstream = upstream.removeprefix("http://")
+        self._port = 0
+        self._server: ThreadingHTTPServer | None = None
+
+    @property
+    def origin(self) -> str:
+        return f"http://127.0.0.1:{self._port}"
+
+    @property
+    def url(self) -> str:
+        """The front page's address."""
+        return f"{self.origin}{PREFIX}/"
+
+    def start(self) -> None:
+        handler = type("Handler", (_Handler,), {"upstream": self._upstream})
+        self._server = ThreadingHTTPServer(("127.0.0.1", self._port), handler)
+        self._port = self._server.server_port
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+
+    def stop(self) -> None:
+        if self._server:
+            self._server.shutdown()
+            self._server.server_close()
+            self._server = None
+
+
+class _Handler(BaseHTTPRequestHandler):
+    upstream: str
+
+    def _forward(self) -> None:
+        if not self.path.startswith(PREFIX):
+            self._answer(403, [], b'{"message":"Missing Authentication Token"}')
+            return
+        body = self.rfile.read(int(self.headers.get("content-length") or 0))
+        path = "/" + self.path.removeprefix(PREFIX).removeprefix("/")
+        connection = http.client.HTTPConnection(self.upstream, timeout=60)
+        try:
+            connection.request(self.command, path, body, dict(self.headers))
+            response = connection.getresponse()
+            self._answer(response.status, response.getheaders(), response.read())
+        finally:
+            connection.close()
+
+    def _answer(self, status: int, headers: list[tuple[str, str]], body: bytes) -> None:
+        self.send_response_only(status)
+        for name, value in headers:
+            if name.lower() not in ("content-length", "connection", "transfer-encoding"):
+                self.send_header(name, value)
+        self.send_header("content-length", str(len(body)))
+        self.end_headers()
+        with contextlib.suppress(ConnectionError):  # a page that was closed does not wait
+            self.wfile.write(body)
+
+    do_GET = do_POST = do_OPTIONS = _forward  # noqa: N815  (the names http.server asks for)
+
+    def log_message(self, *_: Any) -> None:
+        """Say nothing."""

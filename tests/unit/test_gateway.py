@@ -1,0 +1,147 @@
+"""Events of every kind become the same Http; answers become responses."""
+
+import base64
+import json
+from typing import Any
+
+import pytest
+
+from classifier.errors import FetchFailed, InvalidRequest
+from classifier.gateway import Http, preflight, problem, read_event, respond
+
+
+def v1(method: str, path: str, **members: Any) -> dict[str, Any]:
+    context = {"requestId": "r-1", "stage": "Prod", "resourcePath": path}
+    return {"httpMethod": method, "path": path, "requestContext": context} | members
+
+
+def v2(method: str, path: str, **members: Any) -> dict[str, Any]:
+    context = {"requestId": "r-1", "stage": "$default", "http": {"method": method, "path": path}}
+    return {"version": "2.0", "rawPath": path, "requestContext": context} | members
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        v1(
+            "GET",
+            "/predict",
+            queryStringParameters={"url": "https://x/?a=1&b=é", "top_k": "3"},
+            multiValueQueryStringParameters={"url": ["https://x/?a=1&b=é"], "top_k": ["3"]},
+            headers=None,
+            body=None,
+        ),
+        v1(
+            "get",
+            "/api/predict/",
+            resource="/predict",
+            queryStringParameters={"url": "https://x/?a=1&b=é", "top_k": "3"},
+            multiValueQueryStringParameters=None,
+        ),
+        v2(
+            "GET",
+            "/predict",
+            rawQueryString="url=https%3A%2F%2Fx%2F%3Fa%3D1%26b%3D%C3%A9&top_k=3",
+        ),
+    ],
+    ids=["rest", "rest behind a base path", "http"],
+)
+def test_a_get_is_the_same_from_everywhere(event: dict[str, Any]) -> None:
+    assert read_event(event) == Http(
+        method="GET",
+        path="/predict",
+        query=(("url", "https://x/?a=1&b=é"), ("top_k", "3")),
+        content_type="",
+        body=b"",
+        request_id="r-1",
+    )
+
+
+@pytest.mark.parametrize("kind", [v1, v2])
+@pytest.mark.parametrize("header", ["Content-Type", "content-type", "CONTENT-TYPE"])
+def test_a_body_is_bytes(kind: Any, header: str) -> None:
+    text = kind("POST", "/predict", headers={"x": "y", header: "application/json"}, body='{"é":1}')
+    assert read_event(text).body == '{"é":1}'.encode()
+    assert read_event(text).content_type == "application/json"
+    encoded = base64.b64encode(b"\xff\xd8\xff").decode()
+    binary = kind("POST", "/predict", headers={}, body=encoded, isBase64Encoded=True)
+    assert read_event(binary).body == b"\xff\xd8\xff"
+
+
+def test_a_stage_is_no_part_of_the_path() -> None:
+    event = v2("GET", "/v1/predict")
+    event["requestContext"]["stage"] = "v1"
+    assert read_event(event).path == "/predict"
+
+
+@pytest.mark.parametrize("kind", [v1, v2])
+def test_repeated_and_empty_parameters_are_kept(kind: Any) -> None:
+    many = {"multiValueQueryStringParameters": {"a": ["1", "2"], "b": [""]}}
+    event = kind("GET", "/predict", rawQueryString="a=1&a=2&b=", **many)
+    assert read_event(event).query == (("a", "1"), ("a", "2"), ("b", ""))
+
+
+def test_a_greedy_resource_leaves_the_path() -> None:
+    assert read_event(v1("GET", "/predict", resource="/{proxy+}")).path == "/predict"
+    assert read_event(v1("GET", "/", resource="/")).path == "/"
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        {},
+        {"Records": []},
+        {"httpMethod": "GET"},
+        {"httpMethod": None, "path": "/"},
+        {"version": "2.0"},
+        {"version": "2.0", "rawPath": "/", "requestContext": {"http": None}},
+        v1("GET", "/", headers=7),
+        v1("GET", "/", multiValueQueryStringParameters={"a": None}),
+        v1("POST", "/", body="%%%", isBase64Encoded=True),
+        v1("POST", "/", body="é", isBase64Encoded=True),
+    ],
+    ids=str,
+)
+def test_other_events_are_refused(event: dict[str, Any]) -> None:
+    with pytest.raises(InvalidRequest):
+        read_event(event)
+
+
+def test_lone_surrogates_in_a_body_do_no_harm() -> None:
+    assert read_event(v1("POST", "/predict", body="\ud800")).body == b"\xed\xa0\x80"
+
+
+def test_a_json_response() -> None:
+    response = respond(200, {"é": 1}, "r-1")
+    assert response["statusCode"] == 200
+    assert json.loads(response["body"]) == {"é": 1}
+    assert response["isBase64Encoded"] is False
+    assert response["headers"] == {
+        "content-type": "application/json",
+        "x-request-id": "r-1",
+        "access-control-allow-origin": "*",
+        "cache-control": "no-store",
+        "x-content-type-options": "nosniff",
+    }
+
+
+def test_a_problem_document() -> None:
+    response = problem(FetchFailed("The words."), "r-1")
+    assert response["statusCode"] == 502
+    assert response["headers"]["content-type"] == "application/problem+json"
+    assert response["headers"]["access-control-allow-origin"] == "*"
+    assert json.loads(response["body"]) == {
+        "type": "urn:problem:fetch-failed",
+        "title": "The picture could not be fetched",
+        "status": 502,
+        "detail": "The words.",
+        "code": "fetch-failed",
+        "request_id": "r-1",
+    }
+
+
+def test_a_preflight_says_what_may_be_asked() -> None:
+    response = preflight("r-1")
+    assert response["statusCode"] == 204
+    assert response["headers"]["access-control-allow-methods"] == "GET, POST, OPTIONS"
+    assert "content-type" in response["headers"]["access-control-allow-headers"]

@@ -1,0 +1,52 @@
+"""Label files, and the labels that a picture gets."""
+
+import numpy as np
+import pytest
+
+from classifier.errors import BundleError
+from classifier.labels import IMAGENET_LABELS, Label, Prediction, parse_labels, top
+
+
+@pytest.mark.parametrize(
+    ("text", "labels"),
+    [
+        ("n01440764 tench, Tinca tinca\n", [Label("n01440764", "tench, Tinca tinca")]),
+        ("cat\ndog", [Label("", "cat"), Label("", "dog")]),
+        ("golden retriever\r\nn123 x\r\n", [Label("", "golden retriever"), Label("", "n123 x")]),
+        ("7\tseven\n\tnone\n", [Label("7", "seven"), Label("", "none")]),
+        ("été\n", [Label("", "été")]),
+    ],
+)
+def test_labels(text: str, labels: list[Label]) -> None:
+    assert parse_labels(text.encode(), "synset.txt") == tuple(labels)
+
+
+@pytest.mark.parametrize("data", [b"", b"cat\n\ndog\n", b"\xff\xfe"])
+def test_unreadable_labels(data: bytes) -> None:
+    with pytest.raises(BundleError, match=r"^synset\.txt: "):
+        parse_labels(data, "synset.txt")
+
+
+def test_the_imagenet_labels_that_ship_with_the_function() -> None:
+    labels = parse_labels(IMAGENET_LABELS.read_bytes(), "imagenet_synset.txt")
+    assert len(labels) == len({label.identifier for label in labels}) == 1000
+    assert [label.identifier for label in labels] == sorted(label.identifier for label in labels)
+    assert labels[0] == Label("n01440764", "tench, Tinca tinca")
+    assert labels[999].name.startswith("toilet tissue")
+
+
+LABELS = tuple(Label("", name) for name in "abcd")
+
+
+@pytest.mark.parametrize(
+    ("count", "least", "names"),
+    [(1, 0.0, "c"), (3, 0.0, "cab"), (100, 0.0, "cabd"), (100, 0.2, "cab"), (4, 0.9, "")],
+)
+def test_top(count: int, least: float, names: str) -> None:
+    probabilities = np.array([0.25, 0.25, 0.5, 0.0], np.float32)
+    best = top(probabilities, LABELS, count, least)
+    assert [each.label.name for each in best] == list(names)
+
+
+def test_top_gives_plain_numbers() -> None:
+    assert top(np.array([1.0], np.float32), LABELS[:1], 1) == [Prediction(LABELS[0], 1.0)]

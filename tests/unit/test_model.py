@@ -1,0 +1,151 @@
+"""Binding a bundle and running it; every mismatch is one error that names the file."""
+
+import dataclasses
+from collections.abc import Iterator
+from pathlib import Path
+
+import colors
+import numpy as np
+import pytest
+
+from classifier.bundle import Bundle, Folder, read_bundle
+from classifier.errors import BundleError
+from classifier.lean_mxnet import mx
+from classifier.model import Model
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+    return read_bundle(Folder(colors.write_bundle(tmp_path_factory.mktemp("bundle"))))
+
+
+@pytest.fixture(scope="module")
+def model(bundle: Bundle) -> Model:
+    return Model.load(bundle)
+
+
+def picture(rgb: tuple[int, int, int]) -> np.ndarray:
+    """The tensor of a picture all of one colour."""
+    plane = (np.array(rgb, np.float32) / 255 - 0.5) / 0.5
+    return np.broadcast_to(plane[:, None, None], (3, 32, 32)).astype(np.float32)
+
+
+@pytest.mark.parametrize("rgb", [(255, 0, 0), (0, 255, 0), (10, 20, 200), (128, 128, 128)])
+def test_probabilities_are_those_worked_out_by_hand(
+    model: Model, rgb: tuple[int, int, int]
+) -> None:
+    probabilities = model.classify(picture(rgb)[None])
+    assert probabilities.dtype == np.float32
+    np.testing.assert_allclose(probabilities[0], list(colors.expected(rgb).values()), atol=1e-6)
+
+
+@pytest.mark.parametrize("counts", [(1, 2, 16, 2, 1), (5, 3, 1, 7)])
+def test_batches_of_any_size_answer_as_single_pictures_do(
+    model: Model, counts: tuple[int, ...]
+) -> None:
+    rng = np.random.default_rng(1)
+    for count in counts:
+        tensors = rng.standard_normal((count, 3, 32, 32), np.float32)
+        singles = [model.classify(tensor[None])[0] for tensor in tensors]
+        np.testing.assert_allclose(model.classify(tensors), singles, atol=1e-6)
+
+
+def test_the_same_answer_again_and_again(model: Model) -> None:
+    tensor = picture((200, 100, 50))[None]
+    first = model.classify(tensor)
+    assert all(np.array_equal(model.classify(tensor), first) for _ in range(3))
+
+
+def with_params(bundle: Bundle, folder: Path, **arrays: "mx.nd.NDArray") -> Bundle:
+    mx.nd.save(str(folder / "p"), {name.replace("__", ":"): a for name, a in arrays.items()})
+    return dataclasses.replace(bundle, params=(folder / "p").read_bytes())
+
+
+@pytest.fixture(
+    params=[
+        ("no JSON", r"^colors-symbol\.json: not an MXNet symbol"),
+        ("other JSON", r"^colors-symbol\.json: not an MXNet symbol"),
+        ("not text", r"^colors-symbol\.json: not an MXNet symbol"),
+        ("two outputs", r"^colors-symbol\.json: 2 outputs"),
+        ("no such input", r"^colors-symbol\.json: it has no input called 'data'"),
+        ("no such operator", r"^colors-symbol\.json: not an MXNet symbol.*nonsense"),
+        ("a map", r"^colors-symbol\.json: its output is not one row"),
+        ("no parameters", r"^colors-0000\.params: not MXNet parameters"),
+        ("half of them", r"^colors-0000\.params: not MXNet parameters"),
+        ("no names", r"^colors-0000\.params: its arrays have no names"),
+        ("odd names", r"^colors-0000\.params: its arrays have no names"),
+        ("one missing", r"^colors-0000\.params: the network needs 'fc_weight'"),
+        ("two missing", r"^colors-0000\.params: the network needs 'fc_bias' and 1 more"),
+        ("wrong shape", r"^colors-0000\.params: .*fc"),
+        ("two labels", r"^synset\.txt: 2 labels for 3 outputs"),
+    ],
+    ids=lambda param: param[0],
+)
+def broken(
+    request: pytest.FixtureRequest, bundle: Bundle, tmp_path: Path
+) -> Iterator[tuple[Bundle, str]]:
+    what, said = request.param
+    arrays = {"arg__fc_weight": mx.nd.array(colors.WEIGHTS), "arg__fc_bias": mx.nd.zeros(3)}
+    data = mx.sym.Variable("data")
+    symbols = {
+        "no JSON": b"resnet",
+        "other JSON": b"{}",
+        "not text": b"\xff\xff",
+        "two outputs": mx.sym.Group([data, data + 1]).tojson().encode(),
+        "no such input": bundle.symbol.replace(b'"data"', b'"picture"'),
+        "no such operator": bundle.symbol.replace(b'"FullyConnected"', b'"nonsense"'),
+        "a map": mx.sym.Activation(data, act_type="relu").tojson().encode(),
+    }
+    if what in symbols:
+        yield dataclasses.replace(bundle, symbol=symbols[what]), said
+    elif what == "no parameters":
+        yield dataclasses.replace(bundle, params=b"nothing"), said
+    elif what == "half of them":
+        yield dataclasses.replace(bundle, params=bundle.params[:-5]), said
+    elif what == "no names":
+        mx.nd.save(str(tmp_path / "p"), list(arrays.values()))
+        yield dataclasses.replace(bundle, params=(tmp_path / "p").read_bytes()), said
+    elif what == "odd names":
+        yield with_params(bundle, tmp_path, fc_weight=mx.nd.zeros(3)), said
+    elif what == "one missing":
+        yield with_params(bundle, tmp_path, arg__fc_bias=arrays["arg__fc_bias"]), said
+    elif what == "two missing":
+        yield with_params(bundle, tmp_path, arg__other=arrays["arg__fc_bias"]), said
+    elif what == "wrong shape":
+        arrays["arg__fc_weight"] = mx.nd.zeros((3, 4))
+        yield with_params(bundle, tmp_path, **arrays), said
+    else:
+        yield dataclasses.replace(bundle, labels=bundle.labels[:2]), said
+
+
+def test_a_bundle_at_odds_with_itself_is_one_error_that_names_the_file(
+    broken: tuple[Bundle, str],
+) -> None:
+    bundle, said = broken
+    with pytest.raises(BundleError, match=said) as caught:
+        Model.load(bundle)
+    assert "\n" not in str(caught.value)
+
+
+def test_auxiliary_states_are_held_to_their_shapes(bundle: Bundle, tmp_path: Path) -> None:
+    data = mx.sym.Variable("data")
+    normed = mx.sym.BatchNorm(data, name="bn", fix_gamma=False)
+    mean = mx.sym.Flatten(mx.sym.mean(normed, axis=(2, 3)))
+    symbol = mx.sym.SoftmaxOutput(mean, name="softmax").tojson().encode()
+    changed = dataclasses.replace(
+        bundle,
+        symbol=symbol,
+        manifest=dataclasses.replace(bundle.manifest, probabilities=True),
+    )
+    good = {
+        "arg__bn_gamma": mx.nd.ones(3),
+        "arg__bn_beta": mx.nd.zeros(3),
+        "aux__bn_moving_mean": mx.nd.zeros(3),
+        "aux__bn_moving_var": mx.nd.ones(3),
+    }
+    model = Model.load(with_params(changed, tmp_path, **good))
+    answer = model.classify(np.zeros((1, 3, 32, 32), np.float32))
+    np.testing.assert_allclose(answer, np.full((1, 3), 1 / 3), atol=1e-6)
+    bad = good | {"aux__bn_moving_var": mx.nd.ones(4)}
+    with pytest.raises(BundleError, match=r"^colors-0000\.params: 'bn_moving_var' is \(4,\)"):
+        Model.load(with_params(changed, tmp_path, **bad))

@@ -1,0 +1,350 @@
+"""Properties of what reads strangers' input: requests and pictures."""
+
+import base64
+import io
+import json
+import resource
+import struct
+import time
+import zlib
+from contextlib import suppress
+from typing import Any
+from urllib.parse import urlencode
+
+import numpy as np
+import pictures
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from classifier.api import DEFAULT_TOP_K, MAX_IMAGES, MAX_TOP_K, Picture, read_predict
+from classifier.errors import (
+    InvalidRequest,
+    RequestError,
+    UndecodableImage,
+    UnsupportedImageType,
+)
+from classifier.gateway import problem, read_event
+from classifier.header import sniff
+from classifier.image import Limits, to_tensor
+from classifier.manifest import Recipe
+from classifier.sources import Base64, Body, Url
+
+# How long one example takes depends on who else uses the machine.
+patient = settings(deadline=None)
+
+# Text as JSON and events can hold it, lone surrogates included; query strings cannot hold those.
+text = st.text(st.characters(exclude_categories=()), max_size=30)
+encodable = st.text(max_size=30)
+sources = st.one_of(
+    st.builds(Url, encodable.filter(bool)), st.builds(Base64, encodable.filter(bool))
+)
+top_ks = st.integers(1, MAX_TOP_K)
+probabilities = st.floats(0, 1)
+wanted = st.builds(Picture, sources, top_ks, probabilities)
+json_values: st.SearchStrategy[Any] = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | text,
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.dictionaries(
+            st.sampled_from(["url", "image", "images", "top_k", "min_probability"]) | text,
+            inner,
+            max_size=4,
+        )
+    ),
+    max_leaves=12,
+)
+
+
+def rest(method: str, **members: Any) -> dict[str, Any]:
+    context = {"requestId": "r"}
+    base = {"resource": "/predict", "path": "/predict", "httpMethod": method}
+    return base | {"requestContext": context} | members
+
+
+def http(method: str, **members: Any) -> dict[str, Any]:
+    context = {"requestId": "r", "stage": "$default", "http": {"method": method}}
+    return {"version": "2.0", "rawPath": "/predict", "requestContext": context} | members
+
+
+def posts(body: bytes, content_type: str) -> list[dict[str, Any]]:
+    """``body`` in an event of each kind, as base64."""
+    members = {
+        "headers": {"Content-Type": content_type},
+        "body": base64.b64encode(body).decode(),
+        "isBase64Encoded": True,
+    }
+    return [rest("POST", **members), http("POST", **members)]
+
+
+def table(picture: Picture) -> dict[str, Any]:
+    """The JSON that asks for ``picture``."""
+    source = picture.source
+    named = {"url": source.url} if isinstance(source, Url) else {"image": source.text}  # type: ignore[union-attr]
+    return named | {"top_k": picture.top_k, "min_probability": picture.min_probability}
+
+
+def tell(error: RequestError) -> None:
+    """Hold ``error`` to what the service makes of it: a response, with a detail."""
+    assert json.loads(problem(error, "r")["body"].encode())["detail"]
+
+
+class TestRequests:
+    @given(wanted)
+    @patient
+    def test_one_picture_in_json_comes_out_as_it_went_in(self, picture: Picture) -> None:
+        for event in posts(json.dumps(table(picture)).encode(), "application/json"):
+            request = read_predict(read_event(event))
+            assert request.pictures == (picture,)
+            assert not request.many
+
+    @given(st.lists(wanted, min_size=1, max_size=MAX_IMAGES))
+    @patient
+    def test_many_come_out_in_order(self, asked: list[Picture]) -> None:
+        body = json.dumps({"images": [table(picture) for picture in asked]}).encode()
+        for event in posts(body, "application/json; charset=utf-8"):
+            request = read_predict(read_event(event))
+            assert list(request.pictures) == asked
+            assert request.many
+
+    @given(sources, top_ks, probabilities)
+    @patient
+    def test_options_for_all_hold_where_there_are_none_for_one(
+        self, source: Url | Base64, top_k: int, least: float
+    ) -> None:
+        bare = table(Picture(source))
+        del bare["top_k"], bare["min_probability"]
+        own = bare | {"top_k": DEFAULT_TOP_K}
+        body = {"images": [bare, own], "top_k": top_k, "min_probability": least}
+        request = read_predict(read_event(posts(json.dumps(body).encode(), "application/json")[0]))
+        assert request.pictures == (
+            Picture(source, top_k, least),
+            Picture(source, DEFAULT_TOP_K, least),
+        )
+
+    @given(st.builds(Picture, st.builds(Url, encodable.filter(bool)), top_ks, probabilities))
+    @patient
+    def test_a_query_means_the_same_in_every_event(self, picture: Picture) -> None:
+        query = {name: str(value) for name, value in table(picture).items()}
+        many = {name: [value] for name, value in query.items()}
+        for event in (
+            rest("GET", queryStringParameters=query),
+            rest("GET", queryStringParameters=query, multiValueQueryStringParameters=many),
+            http("GET", rawQueryString=urlencode(query)),
+        ):
+            assert read_predict(read_event(event)).pictures == (picture,)
+
+    @given(st.binary(min_size=1), st.sampled_from(["image/jpeg", "image/png", "IMAGE/WEBP; q=1"]))
+    @patient
+    def test_a_body_arrives_byte_by_byte(self, body: bytes, content_type: str) -> None:
+        for event in posts(body, content_type):
+            assert read_predict(read_event(event)).pictures == (Picture(Body(body)),)
+
+    @given(json_values)
+    @patient
+    def test_any_json_is_a_request_or_says_why_not(self, value: Any) -> None:
+        self.check(posts(json.dumps(value).encode(), "application/json"))
+
+    @given(st.binary(max_size=60) | encodable.map(str.encode))
+    @patient
+    def test_any_bytes_are_a_request_or_say_why_not(self, body: bytes) -> None:
+        self.check(posts(body, "application/json"))
+
+    @given(st.dictionaries(st.sampled_from(["url", "top_k", "min_probability"]) | text, text))
+    @patient
+    def test_any_query_is_a_request_or_says_why_not(self, query: dict[str, str]) -> None:
+        self.check([rest("GET", queryStringParameters=query)])
+
+    @given(text)
+    @patient
+    def test_any_raw_query_is_a_request_or_says_why_not(self, query: str) -> None:
+        self.check([http("GET", rawQueryString=query)])
+
+    @given(
+        json_values,
+        st.sampled_from([rest("GET"), rest("POST"), http("GET"), http("POST")]),
+        st.sampled_from(
+            ["headers", "body", "isBase64Encoded", "queryStringParameters", "rawQueryString",
+             "multiValueQueryStringParameters", "requestContext", "path", "rawPath", "resource",
+             "version"]
+        ),
+    )  # fmt: skip
+    @patient
+    def test_any_member_of_an_event_may_be_anything(
+        self, value: Any, event: dict[str, Any], name: str
+    ) -> None:
+        self.check([event | {name: value}])
+
+    def check(self, events: list[dict[str, Any]]) -> None:
+        for event in events:
+            try:
+                request = read_predict(read_event(event))
+            except (InvalidRequest, UnsupportedImageType) as error:
+                tell(error)
+                continue
+            assert 1 <= len(request.pictures) <= MAX_IMAGES
+            for picture in request.pictures:
+                assert type(picture.top_k) is int
+                assert 1 <= picture.top_k <= MAX_TOP_K
+                assert 0 <= picture.min_probability <= 1
+                assert isinstance(picture.source, Body | Base64 | Url)
+
+
+PHOTO = pictures.photograph(48, 32)
+KINDS: dict[str, tuple[str, dict[str, Any]]] = {
+    "jpeg": ("JPEG", {}),
+    "progressive jpeg": ("JPEG", {"progressive": True}),
+    "jpeg with restarts": ("JPEG", {"restart_marker_blocks": 1}),
+    "png": ("PNG", {}),
+    "webp": ("WEBP", {}),
+    "lossless webp": ("WEBP", {"lossless": True}),
+    "webp with metadata": ("WEBP", {"icc_profile": b"profile"}),
+}
+WHOLE = {name: pictures.encode(PHOTO, kind, **options) for name, (kind, options) in KINDS.items()}
+LIMITS = Limits(bytes=1 << 20, pixels=1 << 20)
+RECIPE = Recipe(size=32, resize=40, fit="crop")
+whole = st.sampled_from(sorted(WHOLE.values()))
+
+
+@st.composite
+def damaged(draw: st.DrawFn) -> bytes:
+    """A whole picture after a few accidents."""
+    data = bytearray(draw(whole))
+    for _ in range(draw(st.integers(1, 4))):
+        at = draw(st.integers(0, max(0, len(data) - 1)))
+        match draw(st.sampled_from(["flip", "cut", "insert", "remove", "repeat"])):
+            case "flip":
+                data[at : at + 1] = draw(st.binary(min_size=1, max_size=1))
+            case "cut":
+                del data[at:]
+            case "insert":
+                data[at:at] = draw(st.binary(max_size=20))
+            case "remove":
+                del data[at : at + draw(st.integers(1, 40))]
+            case "repeat":
+                data[at:at] = data[at : at + draw(st.integers(1, 200))]
+    return bytes(data)
+
+
+class TestPictures:
+    @given(st.integers(1, 300), st.integers(1, 300), st.sampled_from(sorted(KINDS)))
+    @settings(patient, max_examples=60)
+    def test_the_size_is_what_pillow_sees(self, width: int, height: int, name: str) -> None:
+        kind, options = KINDS[name]
+        data = pictures.encode(pictures.plain((9, 99, 199), (width, height)), kind, **options)
+        header = sniff(data)
+        with Image.open(io.BytesIO(data)) as seen:
+            assert (header.width, header.height) == seen.size == (width, height)
+            assert seen.format is not None
+            assert header.type == seen.format.lower()
+
+    @pytest.mark.parametrize("name", KINDS)
+    def test_no_part_passes_for_the_whole(self, name: str) -> None:
+        data = WHOLE[name]
+        for end in range(len(data)):
+            with pytest.raises((UndecodableImage, UnsupportedImageType)):
+                sniff(data[:end])
+
+    @given(whole, st.binary(max_size=400))
+    @patient
+    def test_what_follows_a_picture_changes_nothing(self, data: bytes, more: bytes) -> None:
+        assert sniff(data + more) == sniff(data)
+        np.testing.assert_array_equal(
+            to_tensor(data + more, RECIPE, LIMITS), to_tensor(data, RECIPE, LIMITS)
+        )
+
+    @given(st.binary(max_size=200) | damaged())
+    @patient
+    def test_any_bytes_have_a_header_or_say_why_not(self, data: bytes) -> None:
+        try:
+            header = sniff(data)
+        except (UndecodableImage, UnsupportedImageType) as error:
+            tell(error)
+            return
+        assert header.width > 0
+        assert header.height > 0
+        assert 1 <= header.orientation <= 8
+
+    @given(damaged())
+    @settings(patient, max_examples=300)
+    def test_a_damaged_picture_is_a_tensor_or_says_why_not(self, data: bytes) -> None:
+        try:
+            tensor = to_tensor(data, RECIPE, LIMITS)
+        except RequestError as error:
+            tell(error)
+            return
+        assert tensor.shape == (3, 32, 32)
+        assert np.isfinite(tensor).all()
+
+    @given(st.integers(1, 8), st.sampled_from(["JPEG", "PNG", "WEBP"]))
+    @patient
+    def test_every_orientation_is_turned_upright(self, orientation: int, kind: str) -> None:
+        exif = Image.Exif()
+        exif[0x0112] = orientation
+        options: dict[str, dict[str, Any]] = {
+            "WEBP": {"lossless": True},
+            "JPEG": {"quality": 100, "subsampling": 0},
+        }
+        data = pictures.encode(PHOTO, kind, exif=exif, **options.get(kind, {}))
+        upright = pictures.encode(Image.fromarray(pictures.pixels(data)), "PNG")
+        squash = Recipe(size=48, resize=48)
+        found, expected = (to_tensor(each, squash, LIMITS) for each in (data, upright))
+        assert np.abs(found - expected).mean() < 1.5
+
+
+def extended_webp(chunks: bytes) -> bytes:
+    """A WebP of a header, which says nothing, and ``chunks``."""
+    head = b"VP8X" + struct.pack("<I", 10) + bytes(10)
+    return b"RIFF" + struct.pack("<I", 4 + len(head) + len(chunks)) + b"WEBP" + head + chunks
+
+
+SIZE = 64 * 1024
+JPEG = WHOLE["jpeg"]
+SCAN = JPEG.index(b"\xff\xda") + 14
+LONG: dict[str, bytes] = {
+    "JPEG, fill bytes": b"\xff\xd8" + b"\xff" * SIZE,
+    "JPEG, restart markers": b"\xff\xd8\xff" + b"\xd0\xff" * (SIZE // 2),
+    "JPEG, empty segments": b"\xff\xd8" + b"\xff\xe0\x00\x02" * (SIZE // 4),
+    "JPEG, fill bytes in a scan": JPEG[:SCAN] + b"\xff" * SIZE + b"\x00",
+    "JPEG, stuffed bytes in a scan": JPEG[:SCAN] + b"\xff\x00" * (SIZE // 2),
+    "JPEG, restarts in a scan": JPEG[:SCAN] + b"\xff\xd0" * (SIZE // 2),
+    "PNG, empty chunks": WHOLE["png"][:33] + pictures.png_chunk(b"IDAT", b"") * (SIZE // 12),
+    "WebP, empty chunks": extended_webp(b"abcd\0\0\0\0" * (SIZE // 8)),
+    "WebP, EXIF entries": extended_webp(
+        b"EXIF" + struct.pack("<I", SIZE) + b"II*\0\x08\0\0\0\xff\xff" + bytes(SIZE)
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("data", LONG.values(), ids=LONG)
+def test_a_long_file_takes_time_in_proportion(data: bytes) -> None:
+    """64 KiB of the worst there is: milliseconds, where a square would take many seconds."""
+    start = time.process_time()
+    with suppress(UndecodableImage, UnsupportedImageType):
+        sniff(data)
+    assert time.process_time() - start < 0.5
+
+
+def test_a_png_that_inflates_without_end_is_given_up() -> None:
+    """A megabyte of pixel data for a gigabyte of pixels, of which the header knows nothing."""
+    megabyte = bytes(1 << 20)
+    deflate = zlib.compressobj(9)
+    start = deflate.compress(megabyte) + deflate.flush(zlib.Z_FULL_FLUSH)
+    again = deflate.compress(megabyte) + deflate.flush(zlib.Z_FULL_FLUSH)
+    pixel_data = pictures.png_chunk(b"IDAT", start + again * 950)
+    data = pictures.png(24, 16, pixel_data, pictures.png_chunk(b"IEND", b""))
+    assert len(data) < LIMITS.bytes
+    before = time.process_time()
+    with suppress(UndecodableImage):
+        to_tensor(data, RECIPE, LIMITS)
+    assert time.process_time() - before < 1
+
+
+def test_a_png_that_goes_on_after_its_end_takes_no_gigabytes() -> None:
+    """Without pixels, OpenCV reads on beyond the end, and what follows becomes a length."""
+    data = pictures.png(24, 16, pictures.png_chunk(b"IEND", b"")) + b"\x7f" * 352
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(UndecodableImage):
+        to_tensor(data, RECIPE, LIMITS)
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 50_000  # kB

@@ -1,0 +1,484 @@
+"""What CloudFormation is told to make: template.yaml with openapi.yaml in it, expanded."""
+
+import dataclasses
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from samcli.yamlhelper import yaml_parse
+from samtranslator.translator.transform import transform
+
+from classifier import api, pages
+from classifier.config import Settings
+from classifier.errors import RequestError
+from local import function
+
+ROOT = Path(__file__).parents[2]
+METHODS = {"get", "post", "options"}
+GATEWAYS_OWN = {"access-denied", "too-many-requests"}
+# What `sam deploy` uploads first.
+UPLOADED = {
+    "AWS::Serverless::Function": "CodeUri",
+    "AWS::Serverless::LayerVersion": "ContentUri",
+    "AWS::Serverless::StateMachine": "DefinitionUri",
+}
+
+Template = dict[str, Any]
+
+
+class ManagedPolicies:
+    """Stands in for the list of AWS's managed policies, which is read from IAM."""
+
+    def load(self) -> dict[str, str]:
+        names = (
+            "AWSXRayDaemonWriteAccess",
+            "AWSXrayWriteOnlyAccess",
+            "AWSLambdaBasicExecutionRole",
+        )
+        return {name: f"arn:aws:iam::aws:policy/{name}" for name in names}
+
+
+@pytest.fixture(scope="module")
+def contract() -> Template:
+    loaded: Template = yaml.safe_load((ROOT / "openapi.yaml").read_bytes())
+    return loaded
+
+
+@pytest.fixture(scope="module")
+def source() -> Template:
+    parsed: Template = yaml_parse((ROOT / "template.yaml").read_text())
+    return parsed
+
+
+def expand(contract: Template) -> Template:
+    """As CloudFormation does: first AWS::Include, then AWS::Serverless."""
+    template = yaml_parse((ROOT / "template.yaml").read_text())
+    body = template["Resources"]["Api"]["Properties"]["DefinitionBody"]
+    assert body["Fn::Transform"] == {
+        "Name": "AWS::Include",
+        "Parameters": {"Location": "openapi.yaml"},
+    }
+    template["Resources"]["Api"]["Properties"]["DefinitionBody"] = contract
+    for name, resource in template["Resources"].items():
+        if key := UPLOADED.get(resource["Type"]):
+            resource["Properties"][key] = f"s3://packages/{name}"
+    template["Globals"]["Function"].pop("CodeUri")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+        done: Template = transform(template, {}, ManagedPolicies())
+    return done
+
+
+@pytest.fixture(scope="module")
+def expanded(contract: Template) -> Template:
+    return expand(contract)
+
+
+NO_VALUE = {"Ref": "AWS::NoValue"}
+
+
+def decided(node: Any, parameters: dict[str, str], conditions: Template) -> Any:
+    """``node`` with ``parameters`` and what follows from them filled in, as in a deployment."""
+    match node:
+        case {"Fn::If": [name, then, otherwise]}:
+            left, right = decided(conditions[name]["Fn::Equals"], parameters, conditions)
+            return decided(then if left == right else otherwise, parameters, conditions)
+        case {"Ref": name}:
+            return parameters.get(name, node)
+        case {"Fn::Join": [separator, texts]}:
+            # Addresses of resources, which only a deployment knows, stand as they are written.
+            done = decided(texts, parameters, conditions)
+            return separator.join(str(text) for text in done)
+        case dict():
+            pairs = ((key, decided(value, parameters, conditions)) for key, value in node.items())
+            return {key: value for key, value in pairs if value != NO_VALUE}
+        case list():
+            values = (decided(value, parameters, conditions) for value in node)
+            return [value for value in values if value != NO_VALUE]
+    return node
+
+
+def of_type(template: Template, kind: str) -> dict[str, Template]:
+    return {
+        name: resource["Properties"]
+        for name, resource in template["Resources"].items()
+        if resource["Type"] == kind
+    }
+
+
+def test_functions_run_what_the_code_has(expanded: Template) -> None:
+    functions = of_type(expanded, "AWS::Lambda::Function")
+    handlers = {name: each["Handler"] for name, each in functions.items()}
+    assert handlers["ClassifyFunction"] == "app.lambda_handler"
+    assert handlers["BatchFunction"] == "app.batch_handler"
+    for name in ("ClassifyFunction", "BatchFunction"):
+        assert functions[name]["Runtime"] == "python3.12"
+        assert functions[name]["Architectures"] == ["x86_64"]
+        assert functions[name]["TracingConfig"] == {"Mode": "Active"}
+        assert len(functions[name]["Layers"]) == 2
+    # API Gateway waits for 29 seconds, and the function should end first.
+    assert functions["ClassifyFunction"]["Timeout"] <= 29
+
+
+def test_the_functions_variables_are_its_settings(expanded: Template) -> None:
+    known = {field.name.upper() for field in dataclasses.fields(Settings)}
+    # One has the engine's name for it, and one Lambda sets by itself.
+    known = known - {"THREADS", "MEMORY_BYTES"} | {"OMP_NUM_THREADS"}
+    assert set(function.SETTINGS) == known
+    for name in ("ClassifyFunction", "BatchFunction"):
+        properties = expanded["Resources"][name]["Properties"]
+        variables = set(properties["Environment"]["Variables"])
+        assert {"MODEL_URI", "OMP_NUM_THREADS"} <= variables
+        assert not [each for each in variables - known if not each.startswith("POWERTOOLS_")]
+
+
+def test_threads_follow_from_the_memory_size(source: Template) -> None:
+    sizes = source["Parameters"]["MemorySize"]["AllowedValues"]
+    threads = source["Mappings"]["Threads"]
+    assert {int(size): int(row["Count"]) for size, row in threads.items()} == {
+        size: max(1, round(size / 1769)) for size in sizes
+    }
+
+
+@pytest.mark.parametrize(
+    ("uri", "is_one"),
+    [
+        ("s3://models/resnet-18/2026-11-22", True),
+        ("s3://models/x", True),
+        ("s3://models/x/", False),
+        ("s3://models", False),
+        ("s3://models/*", False),
+        ("s3://models/a*/b", False),
+        ("s3://Models/x", False),
+        ("https://models/x", False),
+    ],
+)
+def test_only_a_prefix_in_s3_is_a_model(source: Template, uri: str, is_one: bool) -> None:
+    pattern = source["Parameters"]["ModelUri"]["AllowedPattern"]
+    assert bool(re.fullmatch(pattern, uri)) == is_one
+
+
+def test_the_api_is_regional_with_exact_binary_types(expanded: Template) -> None:
+    [properties] = of_type(expanded, "AWS::ApiGateway::RestApi").values()
+    assert properties["EndpointConfiguration"] == {"Types": ["REGIONAL"]}
+    types = {each.replace("~1", "/") for each in properties["BinaryMediaTypes"]}
+    assert types == api.IMAGE_TYPES
+
+
+def test_the_stage_traces_throttles_and_logs_no_query(expanded: Template) -> None:
+    [stage] = of_type(expanded, "AWS::ApiGateway::Stage").values()
+    assert stage["TracingEnabled"] is True
+    [settings] = stage["MethodSettings"]
+    assert (settings["ResourcePath"], settings["HttpMethod"]) == ("/*", "*")
+    assert settings["ThrottlingRateLimit"] == {"Ref": "ThrottleRate"}
+    assert not settings.get("DataTraceEnabled")  # it would log queries and bodies
+    line = stage["AccessLogSetting"]["Format"]
+    members = json.loads(line)
+    assert members["path"] == "$context.path"
+    assert "querystring" not in line
+    assert "requestOverride" not in line
+
+
+def test_every_route_of_the_function_is_wired_to_its_alias(contract: Template) -> None:
+    routes = {
+        (path, method.upper())
+        for path, item in contract["paths"].items()
+        for method in METHODS & set(item)
+    }
+    assert {route for route in routes if route[1] != "OPTIONS"} == {
+        (path, method) for path, methods in api._METHODS.items() for method in methods
+    }
+    # A browser asks first when a request is not simple, and POST /predict never is.
+    assert ("/predict", "OPTIONS") in routes
+    for path, item in contract["paths"].items():
+        for method in METHODS & set(item):
+            integration = item[method]["x-amazon-apigateway-integration"]
+            assert integration["type"] == "aws_proxy", path
+            assert integration["httpMethod"] == "POST"  # how Lambda is called, always
+            assert "${ClassifyFunction.Alias}/invocations" in integration["uri"]["Fn::Sub"]
+
+
+def test_everybody_may_call_unless_a_deployment_says_otherwise(source: Template) -> None:
+    assert source["Parameters"]["RequireApiKey"]["Default"] == "false"
+    assert source["Parameters"]["Authorization"]["Default"] == "NONE"
+
+
+@pytest.mark.parametrize("needs_key", ["false", "true"])
+@pytest.mark.parametrize("authorization", ["NONE", "AWS_IAM"])
+def test_keys_and_signatures_are_asked_of_pictures_alone(
+    expanded: Template, needs_key: str, authorization: str
+) -> None:
+    parameters = {"RequireApiKey": needs_key, "Authorization": authorization}
+    [api_properties] = of_type(expanded, "AWS::ApiGateway::RestApi").values()
+    body = decided(api_properties["Body"], parameters, expanded["Conditions"])
+    # What API Gateway takes for a key of its own, and nothing else is.
+    assert body["components"]["securitySchemes"] == {
+        "api_key": {"type": "apiKey", "in": "header", "name": "x-api-key"}
+    }
+    assert "security" not in body
+    for path, item in body["paths"].items():
+        for method in METHODS & set(item):
+            is_picture = path == "/predict" and method != "options"
+            asked = [{"api_key": []}] if is_picture and needs_key == "true" else []
+            assert item[method].get("security", []) == asked, (path, method)
+            signed = item[method].get("x-amazon-apigateway-auth", {"type": "NONE"})
+            assert signed == {"type": authorization if is_picture else "NONE"}, (path, method)
+
+
+def test_a_key_with_its_plan_is_made_where_one_is_asked_for(expanded: Template) -> None:
+    resources = expanded["Resources"]
+    for name in ("ApiKey", "UsagePlan", "UsagePlanKey"):
+        assert resources[name]["Condition"] == "NeedsKey"
+    assert expanded["Conditions"]["NeedsKey"] == {"Fn::Equals": [{"Ref": "RequireApiKey"}, "true"]}
+    assert resources["ApiKey"]["Properties"]["Enabled"] is True
+    [stage] = of_type(expanded, "AWS::ApiGateway::Stage")
+    plan = resources["UsagePlan"]["Properties"]
+    assert plan["ApiStages"] == [{"ApiId": {"Ref": "Api"}, "Stage": {"Ref": stage}}]
+    assert plan["Throttle"] == {
+        "RateLimit": {"Ref": "ThrottleRate"},
+        "BurstLimit": {"Ref": "ThrottleBurst"},
+    }
+    assert resources["UsagePlanKey"]["Properties"] == {
+        "KeyId": {"Ref": "ApiKey"},
+        "KeyType": "API_KEY",
+        "UsagePlanId": {"Ref": "UsagePlan"},
+    }
+
+
+def test_what_is_asked_of_callers_reaches_the_stage_with_each_deploy(contract: Template) -> None:
+    """SAM deploys an API whose text has changed, and no parameter changes the text."""
+    names = []
+    for now in (1_800_000_000, 1_800_000_060):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("samtranslator.model.apigateway.time.time", lambda now=now: now)
+            template = expand(contract)
+        [deployment] = of_type(template, "AWS::ApiGateway::Deployment")
+        [stage] = of_type(template, "AWS::ApiGateway::Stage").values()
+        assert stage["DeploymentId"] == {"Ref": deployment}
+        names.append(deployment)
+    assert names[0] != names[1]
+
+
+@pytest.mark.parametrize("needs_key", ["false", "true"])
+@pytest.mark.parametrize("authorization", ["NONE", "AWS_IAM"])
+def test_the_curl_of_a_deployment_has_what_it_asks_for(
+    expanded: Template, needs_key: str, authorization: str
+) -> None:
+    parameters = {"RequireApiKey": needs_key, "Authorization": authorization}
+    parameters["AWS::Region"] = "eu-west-1"
+    outputs = expanded["Outputs"]
+    command = decided(outputs["Curl"]["Value"], parameters, expanded["Conditions"])
+    assert ('-H "x-api-key: $API_KEY"' in command) == (needs_key == "true")
+    is_signed = "--aws-sigv4 aws:amz:eu-west-1:execute-api --user" in command
+    assert is_signed == (authorization == "AWS_IAM")
+    assert ("AWS_SESSION_TOKEN" in command) == is_signed
+    assert "AWS::NoValue" not in command
+    assert outputs["ReadApiKey"]["Condition"] == "NeedsKey"
+    assert "get-api-key" in outputs["ReadApiKey"]["Value"]["Fn::Sub"]
+    assert outputs["PredictArn"]["Condition"] == "NeedsSignature"
+    # execute-api:<region>:<account>:<api>/<stage>/<method>/<path>
+    assert outputs["PredictArn"]["Value"]["Fn::Sub"].endswith(":${Api}/v1/*/predict")
+
+
+def test_callers_read_that_a_key_may_be_asked_for() -> None:
+    text = pages.read("/openapi.json").body
+    assert "Fn::" not in text
+    served = json.loads(text)
+    for path, item in served["paths"].items():
+        for method in METHODS & set(item):
+            is_picture = path == "/predict" and method != "options"
+            offered = [{}, {"api_key": []}] if is_picture else None
+            assert item[method].get("security") == offered, (path, method)
+    assert "api_key" in served["components"]["securitySchemes"]
+
+
+def test_the_api_may_call_the_alias_and_nothing_else_may(expanded: Template) -> None:
+    [permission] = of_type(expanded, "AWS::Lambda::Permission").values()
+    assert permission["Principal"] == "apigateway.amazonaws.com"
+    alias = permission["FunctionName"]["Ref"]
+    assert expanded["Resources"][alias]["Type"] == "AWS::Lambda::Alias"
+    assert "${Api}" in permission["SourceArn"]["Fn::Sub"]
+    [body] = [each["Body"] for each in of_type(expanded, "AWS::ApiGateway::RestApi").values()]
+    uri = body["paths"]["/predict"]["post"]["x-amazon-apigateway-integration"]["uri"]["Fn::Sub"]
+    assert f"${{{alias}}}/invocations" in uri
+
+
+@pytest.mark.parametrize(
+    ("role", "parameter", "condition"),
+    [
+        ("ClassifyFunctionRole", "S3ReadBuckets", "ReadsBuckets"),
+        ("BatchFunctionRole", "BatchBuckets", "RunsBatches"),
+    ],
+)
+def test_functions_read_the_model_and_the_named_buckets_only(
+    expanded: Template, role: str, parameter: str, condition: str
+) -> None:
+    properties = expanded["Resources"][role]["Properties"]
+    [policy] = properties["Policies"]
+    model, pictures = policy["PolicyDocument"]["Statement"]
+    assert (model["Effect"], model["Action"]) == ("Allow", "s3:GetObject")
+    served, before = model["Resource"]
+    has_previous, kept, no_value = before["Fn::If"]
+    assert (has_previous, no_value) == ("HasPrevious", {"Ref": "AWS::NoValue"})
+    for place, source in ((served, "ModelUri"), (kept, "PreviousModelUri")):
+        text, names = place["Fn::Sub"]
+        assert text.endswith(":s3:::${BucketAndPrefix}/*")
+        without_scheme = {"Fn::Join": ["", {"Fn::Split": ["s3://", {"Ref": source}]}]}
+        assert names == {"BucketAndPrefix": without_scheme}
+    asked, granted, otherwise = pictures["Fn::If"]
+    assert (asked, otherwise) == (condition, {"Ref": "AWS::NoValue"})
+    assert granted["Action"] == "s3:GetObject"
+    # What CloudFormation makes of "a,b", done by hand.
+    separator, joined = granted["Resource"]["Fn::Split"]
+    text, names = joined["Fn::Sub"]
+    joiner, buckets = names["Buckets"]["Fn::Join"]
+    assert buckets == {"Ref": parameter}
+    arns = text.replace("${Buckets}", joiner.join(["a", "b"])).split(separator)
+    assert arns == ["arn:aws:s3:::a/*", "arn:aws:s3:::b/*"]
+    managed = json.dumps(properties["ManagedPolicyArns"])
+    allowed = ("AWSLambdaBasicExecutionRole", "AWSXrayWriteOnlyAccess")
+    vpc = "AWSLambdaVPCAccessExecutionRole"
+    assert len(re.findall(r":policy/", managed)) == sum(map(managed.count, (*allowed, vpc)))
+
+
+def test_new_versions_get_traffic_slowly_and_roll_back_on_alarms(expanded: Template) -> None:
+    [alias] = [
+        each
+        for each in expanded["Resources"].values()
+        if each["Type"] == "AWS::Lambda::Alias" and "UpdatePolicy" in each
+    ]
+    update = alias["UpdatePolicy"]["CodeDeployLambdaAliasUpdate"]
+    assert update["BeforeAllowTrafficHook"] == {"Ref": "PreTrafficHook"}
+    [group] = of_type(expanded, "AWS::CodeDeploy::DeploymentGroup").values()
+    alarms = {each["Name"]["Ref"] for each in group["AlarmConfiguration"]["Alarms"]}
+    assert alarms == {"CrashAlarm", "FaultAlarm", "ThrottleAlarm", "InferenceAlarm"}
+    assert group["AutoRollbackConfiguration"]["Enabled"] is True
+    assert "DEPLOYMENT_STOP_ON_ALARM" in group["AutoRollbackConfiguration"]["Events"]
+    for name in alarms:
+        assert expanded["Resources"][name]["Type"] == "AWS::CloudWatch::Alarm"
+
+
+def test_every_alarm_says_where_to_read_on_and_is_in_operations(expanded: Template) -> None:
+    operations = (ROOT / "docs/operations.md").read_text()
+    for name, alarm in of_type(expanded, "AWS::CloudWatch::Alarm").items():
+        assert alarm["AlarmDescription"].endswith("See docs/operations.md."), name
+        assert name in operations
+        assert alarm["AlarmActions"]["Fn::If"][0] == "Tells"
+        # Where nothing was asked, nothing is wrong.
+        assert alarm["TreatMissingData"] == "notBreaching"
+
+
+def test_the_gate_may_only_call_the_function_and_answer(expanded: Template) -> None:
+    hook = expanded["Resources"]["PreTrafficHook"]["Properties"]
+    assert hook["Handler"] == "pre_traffic.handler"
+    assert hook["FunctionName"] == {"Fn::Sub": "CodeDeployHook_${AWS::StackName}"}
+    assert not hook.get("Layers")
+    assert "MODEL_URI" not in hook["Environment"]["Variables"]
+    [policy] = expanded["Resources"]["PreTrafficHookRole"]["Properties"]["Policies"]
+    actions = {each["Action"] for each in policy["PolicyDocument"]["Statement"]}
+    assert actions == {
+        "lambda:InvokeFunction",
+        "codedeploy:PutLifecycleEventHookExecutionStatus",
+    }
+
+
+def test_concurrency_is_a_fuse_that_can_be_left_out(expanded: Template) -> None:
+    for name, condition in (("ClassifyFunction", "Reserves"), ("BatchFunction", "ReservesBatches")):
+        reserved = expanded["Resources"][name]["Properties"]["ReservedConcurrentExecutions"]
+        assert reserved["Fn::If"][0] == condition
+        assert reserved["Fn::If"][2] == {"Ref": "AWS::NoValue"}
+
+
+def test_a_run_of_batches_stays_below_what_is_reserved_for_them(source: Template) -> None:
+    shares = source["Mappings"]["MapConcurrency"]
+    sizes = source["Parameters"]["BatchConcurrency"]["AllowedValues"]
+    assert {int(size) for size in shares} == set(sizes)
+    for size in sizes:
+        if size:
+            assert int(shares[str(size)]["Count"]) == size * 4 // 5
+
+
+def test_snapshots_are_asked_for_and_old_ones_go(expanded: Template) -> None:
+    properties = expanded["Resources"]["ClassifyFunction"]["Properties"]
+    condition, snap, otherwise = properties["SnapStart"]["Fn::If"]
+    assert (condition, otherwise) == ("Snaps", {"Ref": "AWS::NoValue"})
+    assert snap == {"ApplyOn": "PublishedVersions"}
+    [version] = [
+        each
+        for name, each in expanded["Resources"].items()
+        if name.startswith("ClassifyFunctionVersion")
+    ]
+    assert version["DeletionPolicy"] == "Delete"
+
+
+def test_the_dashboard_is_json(source: Template) -> None:
+    body = source["Resources"]["Dashboard"]["Properties"]["DashboardBody"]["Fn::Sub"]
+    widgets = json.loads(body)["widgets"]
+    assert {widget["properties"]["title"] for widget in widgets} == {
+        "Requests",
+        "Time, ms",
+        "Environments busy at once",
+        "Faults",
+    }
+    for name in re.findall(r"\$\{(\w+)\}", body):
+        assert name in source["Resources"], name
+
+
+def test_logs_are_kept_for_a_time_and_no_longer(expanded: Template) -> None:
+    groups = of_type(expanded, "AWS::Logs::LogGroup")
+    assert groups
+    for name, group in groups.items():
+        assert group["RetentionInDays"] == {"Ref": "LogRetentionDays"}, name
+    for name, each in of_type(expanded, "AWS::Lambda::Function").items():
+        assert each["LoggingConfig"]["LogGroup"]["Ref"] in groups, name
+
+
+def test_api_gateways_own_answers_are_problem_documents(contract: Template) -> None:
+    answers = contract["x-amazon-apigateway-gateway-responses"]
+    assert {"DEFAULT_4XX", "DEFAULT_5XX"} <= set(answers)
+    titles = {error.code: error.title for error in RequestError.__subclasses__()}
+    for name, answer in answers.items():
+        headers = {
+            header.removeprefix("gatewayresponse.header."): value.strip("'")
+            for header, value in answer["responseParameters"].items()
+        }
+        assert headers["access-control-allow-origin"] == "*", name
+        assert headers["content-type"] == "application/problem+json", name
+        document = json.loads(answer["responseTemplates"]["application/json"])
+        assert set(document) == {"type", "title", "status", "detail", "code", "request_id"}
+        assert document["status"] == answer["statusCode"]
+        assert document["type"] == f"urn:problem:{document['code']}"
+        assert document["request_id"] == "$context.requestId"
+        assert document["code"] in GATEWAYS_OWN or document["title"] == titles[document["code"]]
+
+
+def test_every_code_is_in_the_contract_with_its_status(contract: Template) -> None:
+    published = contract["components"]["schemas"]["Code"]["enum"]
+    codes = {error.code: error for error in RequestError.__subclasses__()}
+    assert set(published) == set(codes) | GATEWAYS_OWN
+    for code, error in codes.items():
+        if code == "not-found":  # of a route that is not there, so no operation has it
+            continue
+        of_status = [
+            response
+            for item in contract["paths"].values()
+            for method in METHODS & set(item)
+            for status, response in item[method]["responses"].items()
+            if status == str(error.status)
+        ]
+        names = {each["$ref"].rpartition("/")[2] for each in of_status}
+        assert names == {error.__name__}, code
+        assert f"`{code}`" in contract["components"]["responses"][error.__name__]["description"]
+
+
+def test_examples_of_problems_are_as_the_errors_are(contract: Template) -> None:
+    errors = {error.__name__: error for error in RequestError.__subclasses__()}
+    for name, response in contract["components"]["responses"].items():
+        for media in response.get("content", {}).values():
+            if "example" in media and name in errors:
+                example, error = media["example"], errors[name]
+                assert (example["code"], example["status"]) == (error.code, error.status)
+                assert example["title"] == error.title

@@ -1,0 +1,158 @@
+"""What the events need around them, and how an answer is held against the expected one.
+
+``events/NAME.json`` is an event as API Gateway sends it; ``events/answers/NAME.json`` is the
+status and body that it must get. In an answer "*" stands for anything, and in text for any part of
+it; numbers may be a hundredth off. The events name ``http://127.0.0.1:8000`` for the picture server
+and the bucket ``pictures``; a test puts its own server's address in their place.
+"""
+
+import json
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from fnmatch import fnmatchcase
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import pictures
+import pytest
+
+EVENTS = Path(__file__).parents[1] / "events"
+NAMES = sorted(path.stem for path in EVENTS.glob("*.json"))
+PLACEHOLDER = "127.0.0.1:8000"
+
+PICTURES = {
+    "red.png": pictures.encode(pictures.plain((200, 30, 20)), "PNG"),
+    "green.jpg": pictures.encode(pictures.plain((20, 180, 40)), "JPEG", quality=95),
+    "blue.webp": pictures.encode(pictures.plain((30, 60, 220)), "WEBP", lossless=True),
+}
+
+# The function's settings under which the answers hold (and PRIVATE_URL_HOSTS, the server's).
+SETTINGS = {"S3_READ_BUCKETS": "pictures", "MAX_IMAGE_BYTES": "1000000", "FETCH_TIMEOUT_S": "2"}
+
+
+class _Pictures(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        name = self.path.removeprefix("/")
+        if name in PICTURES:
+            self._answer(200, PICTURES[name])
+        elif name == "redirect":
+            self._answer(302, b"", location="/red.png")
+        elif name == "redirect-inside":
+            self._answer(302, b"", location="http://127.0.0.1/red.png")
+        elif name == "endless":
+            self._endless()
+        elif name == "slow":
+            self._slow()
+        else:
+            self._answer(404, b"nothing")
+
+    def _answer(self, status: int, body: bytes, **headers: str) -> None:
+        self.send_response(status)
+        for header, value in headers.items():
+            self.send_header(header, value)
+        self.send_header("content-length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def _endless(self) -> None:
+        self.send_response(200)
+        self.end_headers()
+        try:
+            for _ in range(1000):
+                self.wfile.write(bytes(100_000))
+        except OSError:
+            pass  # the other side has had enough, as it should
+        self.close_connection = True
+
+    def _slow(self) -> None:
+        self.send_response(200)
+        self.send_header("content-length", "1000")
+        self.end_headers()
+        try:
+            for _ in range(20):
+                self.wfile.write(b".")
+                self.wfile.flush()
+                time.sleep(0.3)
+        except OSError:
+            pass
+        self.close_connection = True
+
+    def log_message(self, *_: Any) -> None:
+        """Say nothing."""
+
+
+@contextmanager
+def picture_server(host: str = "127.0.0.1") -> Iterator[str]:
+    """Serve the pictures that the events name; yields ``host:port``."""
+    server = ThreadingHTTPServer((host, 0), _Pictures)
+    server.daemon_threads = True
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield f"{host}:{server.server_port}"
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+def fill(s3: Any, bundle: Path, prefix: str) -> None:
+    """Make the events' buckets in ``s3``, with the pictures and, below ``prefix``, ``bundle``."""
+    for bucket in ("models", "pictures"):
+        s3.create_bucket(Bucket=bucket)
+    for path in bundle.iterdir():
+        s3.put_object(Bucket="models", Key=f"{prefix}/{path.name}", Body=path.read_bytes())
+    for name, data in PICTURES.items():
+        s3.put_object(Bucket="pictures", Key=name, Body=data)
+
+
+def event(name: str, pictures_at: str) -> dict[str, Any]:
+    """The event ``name``, its pictures at ``pictures_at`` (``host:port``)."""
+    return json.loads(_replaced((EVENTS / f"{name}.json").read_text(), pictures_at))
+
+
+def check(name: str, response: dict[str, Any]) -> None:
+    """Hold ``response`` against the answer that ``name`` must get."""
+    answer = json.loads((EVENTS / "answers" / f"{name}.json").read_text())
+    assert response["statusCode"] == answer["statusCode"], response["body"]
+    headers = response["headers"]
+    assert headers["access-control-allow-origin"] == "*"
+    if not response["body"]:
+        assert answer["body"] == ""
+        return
+    kind = "application/json" if response["statusCode"] == 200 else "application/problem+json"
+    assert headers["content-type"] == kind
+    _same(answer["body"], json.loads(response["body"]), "body")
+
+
+def _replaced(text: str, pictures_at: str) -> str:
+    return text.replace(PLACEHOLDER, pictures_at).replace(
+        quote(PLACEHOLDER, safe=""), quote(pictures_at, safe="")
+    )
+
+
+def _same(wanted: Any, found: Any, where: str) -> None:
+    if wanted == "*":
+        return
+    if isinstance(wanted, dict):
+        assert isinstance(found, dict), where
+        assert found.keys() == wanted.keys(), where
+        for name, value in wanted.items():
+            _same(value, found[name], f"{where}.{name}")
+    elif isinstance(wanted, list):
+        assert isinstance(found, list), where
+        assert len(found) == len(wanted), where
+        for index, value in enumerate(wanted):
+            _same(value, found[index], f"{where}[{index}]")
+    elif isinstance(wanted, float):
+        assert found == pytest.approx(wanted, abs=0.01), where
+    elif isinstance(wanted, str):
+        assert fnmatchcase(found, wanted), f"{where}: {found!r} is not {wanted!r}"
+    else:
+        assert found == wanted, where
