@@ -193,7 +193,7 @@ def test_a_download_leaves_time_for_the_answer(app: ModuleType, pictures_at: str
     started = time.monotonic()
     response = ask(app, "failed-too-slow", pictures_at, left_s=app.RESERVE_S + 0.5)
     assert json.loads(response["body"])["code"] == "fetch-timeout"
-    assert time.monotonic() - started < 1.5
+    assert time.monotonic() - started < 2  # FETCH_TIMEOUT_S
     response = ask(app, "get-url", pictures_at, left_s=0.1)
     assert json.loads(response["body"])["code"] == "fetch-timeout"
 
