@@ -14,8 +14,8 @@ setup: .venv/ready ## make the environment, in .venv
 run: setup ## serve the API on this machine (MODEL=folder or name, PORT=, ENVIRONMENTS=)
 	@exec python scripts/run.py
 
-test: setup ## run the tests
-	pytest --cov
+test: setup ## run the tests, side by side
+	pytest --cov --numprocesses auto --maxprocesses 4 --dist loadfile
 
 check: setup ## lint, types, format, template lint
 	ruff check && ruff format --check && mypy && sam validate --lint

@@ -40,7 +40,7 @@ class Settings:
     max_image_bytes: size of an encoded picture, bytes.
     max_image_pixels: width times height of a picture.
     fetch_timeout_s: one deadline for a whole download, seconds.
-    threads: threads of the inference engine.
+    threads: of OpenCV; the engine reads OMP_NUM_THREADS itself.
     memory_bytes: the function's memory; None: not told, as outside of Lambda.
     """
 

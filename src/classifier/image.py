@@ -2,6 +2,7 @@
 
 import os
 from dataclasses import dataclass
+from math import ceil
 
 import numpy as np
 import numpy.typing as npt
@@ -38,6 +39,11 @@ class Limits:
     bytes: int
     pixels: int
     memory: int | None = None
+
+
+def use_threads(count: int) -> None:
+    """Let OpenCV use ``count`` threads: by itself it takes the machine's cores, not our share."""
+    cv2.setNumThreads(count)
 
 
 def to_tensor(data: bytes, recipe: Recipe, limits: Limits) -> Tensor:
@@ -89,16 +95,20 @@ def decode(data: bytes, header: Header, recipe: Recipe) -> Pixels:
 
 def fit(pixels: Pixels, recipe: Recipe) -> Pixels:
     """``pixels`` (height, width, 3) resized and cut to (size, size, 3), as ``recipe`` says."""
-    height, width = pixels.shape[:2]
+    size = recipe.size
     if recipe.fit == "squash":
-        return _resize(pixels, recipe.size, recipe.size)
+        return _resize(pixels, size / pixels.shape[1], size / pixels.shape[0])
     # A strip would grow without bound when its short side does; only its middle matters.
-    longest = 4 * min(height, width)
-    pixels = _centre(pixels, min(width, longest), min(height, longest))
+    short = min(pixels.shape[:2])
+    pixels = _centre(pixels, min(pixels.shape[1], 4 * short), min(pixels.shape[0], 4 * short))
     height, width = pixels.shape[:2]
-    short = min(height, width)
-    width, height = width * recipe.resize // short, height * recipe.resize // short
-    return _centre(_resize(pixels, width, height), recipe.size, recipe.size)
+    fitted_width, fitted_height = width * recipe.resize // short, height * recipe.resize // short
+    x, y = fitted_width / width, fitted_height / height
+    left, top = (fitted_width - size) // 2, (fitted_height - size) // 2
+    # What lies to the right of the cut and below it need not be resized: of 4 to 3, a fifth of the
+    # work. (Two pixels more, for those that one at the edge is made of.)
+    pixels = pixels[: ceil((top + size) / y) + 2, : ceil((left + size) / x) + 2]
+    return _resize(pixels, x, y)[top : top + size, left : left + size]
 
 
 def normalise(pixels: Pixels, recipe: Recipe) -> Tensor:
@@ -127,12 +137,12 @@ def _upright(pixels: Pixels, orientation: int) -> Pixels:
     return np.ascontiguousarray(pixels)
 
 
-def _resize(pixels: Pixels, width: int, height: int) -> Pixels:
-    if pixels.shape[:2] == (height, width):
+def _resize(pixels: Pixels, x: float, y: float) -> Pixels:
+    """``pixels`` with ``x`` times the width and ``y`` times the height."""
+    if x == y == 1:
         return pixels
-    shrinks = pixels.shape[0] > height or pixels.shape[1] > width
-    how = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
-    return cv2.resize(pixels, (width, height), interpolation=how)  # type: ignore[return-value]
+    how = cv2.INTER_AREA if min(x, y) < 1 else cv2.INTER_LINEAR
+    return cv2.resize(pixels, None, fx=x, fy=y, interpolation=how)  # type: ignore[return-value]
 
 
 def _centre(pixels: Pixels, width: int, height: int) -> Pixels:

@@ -13,7 +13,7 @@ from classifier.api import Picture, labels_body
 from classifier.config import Settings
 from classifier.download import Downloader
 from classifier.errors import InternalError, RequestError
-from classifier.image import Limits, Tensor, to_tensor
+from classifier.image import Limits, Tensor, to_tensor, use_threads
 from classifier.labels import top
 from classifier.model import Model
 from classifier.report import logger
@@ -73,6 +73,7 @@ class Service:
         """The service of this process's environment. Raises StartupError: it says what to mend."""
         settings = Settings.from_env(os.environ)
         model = Model.load(head_start.bundle(settings.model_uri))
+        use_threads(settings.threads)
         limits = Limits(settings.max_image_bytes, settings.max_image_pixels, settings.memory_bytes)
         return cls(settings, limits, model, _fetcher(settings))
 
@@ -94,7 +95,7 @@ class Service:
         prepared = self._prepare(pictures, deadline)
         tensors = [each.tensor for each in prepared if not isinstance(each.tensor, RequestError)]
         before = time.monotonic()
-        rows = iter(self.model.classify(np.stack(tensors)) if tensors else ())
+        rows = iter(self.model.classify(_stack(tensors)) if tensors else ())
         timing = {
             "fetch": max(each.fetch_ms for each in prepared),
             "decode": max(each.decode_ms for each in prepared),
@@ -159,6 +160,11 @@ class Service:
 def elapsed_ms(since: float) -> float:
     """Milliseconds from ``since``, a reading of the monotonic clock, until now."""
     return round((time.monotonic() - since) * 1000, 1)
+
+
+def _stack(tensors: list[Tensor]) -> Tensor:
+    """A batch of ``tensors``; one alone is not copied."""
+    return np.stack(tensors) if len(tensors) > 1 else tensors[0][np.newaxis]
 
 
 def _fetcher(settings: Settings) -> Fetcher:

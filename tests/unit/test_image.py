@@ -6,9 +6,12 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pictures
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from PIL import Image
 
 from classifier.errors import ImageTooLarge, UndecodableImage, UnsupportedImageType
@@ -133,6 +136,30 @@ def test_squash_takes_the_whole_picture_and_crop_its_middle() -> None:
     assert not crop.any()
     squash = to_tensor(data, Recipe(size=30, resize=30, fit="squash"), LIMITS)
     assert squash.mean() == pytest.approx(170, abs=1)
+
+
+@given(
+    width=st.integers(1, 400),
+    height=st.integers(1, 400),
+    size=st.integers(1, 224),
+    more=st.integers(0, 64),
+)
+def test_the_cut_is_that_of_the_whole_picture_resized(
+    width: int, height: int, size: int, more: int
+) -> None:
+    pixels = np.random.default_rng(width).integers(0, 256, (height, width, 3), np.uint8)
+    short, resize = min(width, height), size + more
+    whole = pixels
+    if max(width, height) > 4 * short:
+        left, top = max(width - 4 * short, 0) // 2, max(height - 4 * short, 0) // 2
+        whole = pixels[top : top + 4 * short, left : left + 4 * short]
+    to = (whole.shape[1] * resize // short, whole.shape[0] * resize // short)
+    if to != (whole.shape[1], whole.shape[0]):
+        how = cv2.INTER_AREA if resize < short else cv2.INTER_LINEAR
+        whole = cv2.resize(whole, to, interpolation=how)
+    left, top = (to[0] - size) // 2, (to[1] - size) // 2
+    cut = fit(pixels, Recipe(size=size, resize=resize, fit="crop"))
+    np.testing.assert_array_equal(cut, whole[top : top + size, left : left + size])
 
 
 @pytest.mark.parametrize("size", [(20_000, 1), (1, 20_000), (1, 1)])
