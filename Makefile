@@ -15,7 +15,7 @@ run: setup ## serve the API on this machine (MODEL=folder or name, PORT=, ENVIRO
 	@exec python scripts/run.py
 
 test: setup ## run the tests, side by side
-	pytest --cov --numprocesses auto --maxprocesses 4 --dist loadfile
+	pytest --numprocesses auto --maxprocesses 4 --dist loadfile
 
 check: setup ## lint, types, format, template lint
 	ruff check && ruff format --check && mypy && sam validate --lint

@@ -76,7 +76,7 @@ def run(results: measure.Results, folder: Path, rounds: int, console: Console) -
             TimeElapsedColumn(),
             TimeRemainingColumn(),
         )
-        turns = rounds * (4 + len(measure.REQUESTS) + 3 * len(measure.ENGINES) + 2)
+        turns = rounds * (4 + len(measure.REQUESTS) + 2 + 3 * len(measure.ENGINES) + 2)
         with Progress(*columns, console=console) as progress:
             task = progress.add_task("", total=turns)
 
@@ -85,6 +85,7 @@ def run(results: measure.Results, folder: Path, rounds: int, console: Console) -
 
             measure.start_up(results, folder, float32, rounds, tick)
             measure.requests(results, folder, by_contender, rounds, tick)
+            measure.steps(results, folder, variables, rounds, tick)
             measure.engines(results, folder, rounds, tick)
             measure.preparation(results, folder, rounds, tick)
     finally:

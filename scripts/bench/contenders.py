@@ -73,6 +73,11 @@ class Worker:
         """The most memory it has held, MB."""
         return float(self._ask("memory 0"))
 
+    def steps(self) -> dict[str, list[float]]:
+        """Of a profile: each step's ms, request by request."""
+        answer: dict[str, list[float]] = self._ask("steps 0")
+        return answer
+
     def stop(self) -> None:
         """End it."""
         self._process.kill()

@@ -19,6 +19,7 @@ REQUESTS = {
     "ours int8": ("request", "ours"),
     "2017": ("request", "2017"),
 }
+PROFILES = {"float32": ("profile", "ours"), "int8": ("profile", "ours")}
 ENGINES = {
     "MXNet float32 (ours)": ("engine", "mxnet float32"),
     "MXNet int8 (ours)": ("engine", "mxnet int8"),
@@ -48,6 +49,7 @@ class Results:
     imports: dict[str, Sample] = field(default_factory=dict)
     requests: dict[str, dict[str, Sample]] = field(default_factory=dict)
     not_inference: Sample = field(default_factory=Sample)
+    steps: dict[str, dict[str, Sample]] = field(default_factory=dict)
     engines: dict[str, dict[str, Sample]] = field(default_factory=dict)
     preparation: dict[str, Sample] = field(default_factory=dict)
     peak_mb: dict[str, float] = field(default_factory=dict)
@@ -122,6 +124,27 @@ def requests(
                     if (picture, name) == ("100 KB", "ours float32"):
                         results.not_inference.rounds.append(seen["not_inference"])
         results.peak_mb = {name: worker.peak_mb() for name, worker in workers.items()}
+
+
+def steps(
+    results: Results,
+    folder: Path,
+    variables: Mapping[str, Mapping[str, str]],
+    rounds: int,
+    tick: Tick,
+) -> None:
+    """Where the time of our warm request goes; the clocks make it a little longer."""
+    with contenders.workers(PROFILES, folder, variables) as workers:
+        for worker in workers.values():
+            worker.run("100 KB", 2)
+        whole: dict[str, Sample] = {name: Sample() for name in workers}
+        for _ in range(rounds):
+            for name, worker in workers.items():
+                tick(f"steps of a request, {name}")
+                whole[name].rounds.append(worker.run("100 KB", 10)["ms"])
+        for name, worker in workers.items():
+            found = {step: Sample([ms[2:]]) for step, ms in worker.steps().items()}
+            results.steps[name] = {**found, "in all": whole[name]}
 
 
 def engines(results: Results, folder: Path, rounds: int, tick: Tick) -> None:

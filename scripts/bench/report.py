@@ -95,6 +95,8 @@ def page(results: Results, told: Mapping[str, Any]) -> str:
             phases=phases(results),
             bundle_ms=bundle,
             imports=sampled("a bare interpreter, and", imports),
+            steps=steps(results),
+            floor=floor(results),
             requests=[sampled(picture, found) for picture, found in results.requests.items()],
             engines=[sampled(batch, found) for batch, found in results.engines.items()],
             preparation=sampled("12 MP to tensor", results.preparation),
@@ -152,6 +154,30 @@ def phases(results: Results) -> str:
     return table(["strategy", "phase", "takes, ms", "done at, ms"], rows)
 
 
+def steps(results: Results) -> str:
+    """Where a warm request's time goes: each step's median, and its part of the whole."""
+    names = next(iter(results.steps.values()))
+    rows = []
+    for step in names:
+        row = [step]
+        for found in results.steps.values():
+            part = found[step].median / found["in all"].median
+            row += [f"{found[step].median:.2f}", f"{part:.1%}"]
+        rows.append(row)
+    head = [cell for kind in results.steps for cell in (f"{kind}, ms", "of all")]
+    return table(["step", *head], rows)
+
+
+def floor(results: Results) -> dict[str, str]:
+    """Our inference alone over the whole request of the 2017 strategy, by precision."""
+    theirs = results.requests["100 KB"]["2017"].median
+    alone = results.engines["batch 1"]
+    return {
+        precision: f"{alone[f'MXNet {precision} (ours)'].median / theirs:.3f}"
+        for precision in ("float32", "int8")
+    }
+
+
 def load(runs: Mapping[str, Any]) -> str:
     """What `make load` found, if it was run."""
     names = {
@@ -182,6 +208,7 @@ def as_json(results: Results) -> dict[str, Any]:
         "imports_ms": results.imports,
         "preparation_ms": results.preparation,
         **{f"request_ms, {picture}": found for picture, found in results.requests.items()},
+        **{f"steps_ms, {precision}": found for precision, found in results.steps.items()},
         **{f"inference_ms, {batch}": found for batch, found in results.engines.items()},
     }
     return {

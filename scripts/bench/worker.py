@@ -1,8 +1,8 @@
 """One contender in a process of its own: ``python -m bench.worker KIND SOURCE``.
 
 It reads lines from standard input, each "WHAT COUNT", and answers each with one line of JSON:
-the milliseconds of COUNT runs, or for "memory 0" the process's peak, MB. What the contender
-itself prints goes nowhere.
+the milliseconds of COUNT runs; for "memory 0" the process's peak, MB; for "steps 0" of a profile
+the milliseconds of each step. What the contender itself prints goes nowhere.
 """
 
 # ruff: noqa: PLC0415  (what is imported when is what is measured)
@@ -16,6 +16,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+
+from bench import profile
 
 CONTEXT = SimpleNamespace(
     aws_request_id="1",
@@ -127,7 +129,7 @@ def _openvino(source: Path, kind: str) -> Callable[[Any], Any]:
     return lambda tensors: network(tensors)[0]
 
 
-KINDS = {"request": requests, "engine": engine, "prepare": preparation}
+KINDS = {"request": requests, "profile": requests, "engine": engine, "prepare": preparation}
 
 
 def peak_mb() -> float:
@@ -142,12 +144,13 @@ def main() -> None:
     what, kind, source = sys.argv[1:]
     answers = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    steps = profile.watch() if what == "profile" else {}
     runs = KINDS[what](Path(source), kind)
     print(json.dumps("ready"), file=answers)
     for line in sys.stdin:
         name, count = line.rsplit(" ", 1)
-        if name == "memory":
-            print(json.dumps(peak_mb()), file=answers)
+        if name in ("memory", "steps"):
+            print(json.dumps(peak_mb() if name == "memory" else steps), file=answers)
             continue
         times, shares = [], []
         for _ in range(int(count)):
