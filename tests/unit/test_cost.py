@@ -1,0 +1,32 @@
+"""A million pictures in dollars, from prices that are easy to reckon with."""
+
+import cost
+import pytest
+
+PRICES = cost.Prices(
+    date="2026-01",
+    region="nowhere",
+    lambda_gb_second=0.001,
+    lambda_million_requests=1,
+    rest_api_million_requests=10,
+    http_api_million_requests=5,
+    s3_million_gets=2,
+    logs_gb=4,
+)
+
+
+def test_a_million_is_time_memory_and_what_each_request_costs() -> None:
+    # 10 ms a million times, of half a gigabyte: 5,000 GB s. 1,500 bytes of log: 1.5 GB.
+    assert cost.million(PRICES, ms=10, memory_mb=512) == pytest.approx(
+        {"Lambda alone": 6, "by REST API": 22, "by HTTP API": 17, "from S3, in batches": 7}
+    )
+
+
+@pytest.mark.parametrize(("memory_mb", "ms"), [(1769, 20), (3008, 20), (884.5, 40)])
+def test_less_than_a_vcpu_takes_longer_and_more_takes_no_less(memory_mb: int, ms: float) -> None:
+    assert cost.duration_ms(20, memory_mb) == pytest.approx(ms)
+
+
+def test_a_size_that_does_not_hold_the_function_is_left_out() -> None:
+    rows = cost.table(PRICES, {"float32": 20}, {"float32": 600}).splitlines()[2:]
+    assert [row.split(" | ")[1] for row in rows] == ["1,024", "1,769", "3,008"]
