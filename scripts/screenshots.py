@@ -36,7 +36,7 @@ def take(browser: Browser, url: str, picture: Path, screen: str, scheme: str) ->
 @click.argument("url")
 @click.argument(
     "picture",
-    default=FOLDER / "four.png",
+    default=FOLDER.parent / "digit.png",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
 )
 def main(url: str, picture: Path) -> None:
