@@ -1,7 +1,9 @@
 """Measures everything side by side and writes docs/benchmarks.{md,json} and their plots."""
 
+import subprocess
 import sys
 import tempfile
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -13,31 +15,54 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, Ti
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT / "src"), str(ROOT / "scripts")]
 
-from bench import load, machine, measure, report  # noqa: E402
+from bench import contenders, load, machine, measure, report  # noqa: E402
 
 from local.s3 import StandIn  # noqa: E402
 
 BUCKET = "bench"
 PRECISIONS = ("float32", "int8")
-BUILT = ROOT / ".aws-sam" / "build"
+
+
+def torch_version(_context: click.Context, _option: click.Parameter, python: str | None) -> Any:
+    """``python`` and the version of the PyTorch that it has. Raises click.BadParameter."""
+    if python is None:
+        return None
+    ask = "import numpy, torch; print(torch.__version__)"
+    try:
+        done = subprocess.run([python, "-c", ask], capture_output=True, text=True, check=False)
+    except OSError as error:
+        raise click.BadParameter(f"{python}: {error.strerror}") from error
+    if done.returncode:
+        said = (done.stderr.strip().splitlines() or ["it ends with an error"])[-1]
+        raise click.BadParameter(f"{python}: {said}")
+    return python, done.stdout.strip()
 
 
 @click.command(context_settings={"show_default": True})
 @click.option("--rounds", default=15, type=click.IntRange(1), help="Turns of each contender.")
 @click.option("--load-seconds", default=60, type=click.IntRange(0), help="0: no load test.")
+@click.option(
+    "--torch",
+    metavar="PYTHON",
+    callback=torch_version,
+    help="A Python that has PyTorch and NumPy, to measure PyTorch as well.",
+)
 @click.option("--to", default=ROOT / "docs", type=click.Path(path_type=Path), help="Folder.")
-def main(rounds: int, load_seconds: int, to: Path) -> None:
+def main(rounds: int, load_seconds: int, torch: tuple[str, str] | None, to: Path) -> None:
     """Measure everything side by side and write the page, its plots and the figures."""
     results = measure.Results()
+    engines = dict[str, tuple[str, ...]](measure.ENGINES)
+    if torch:
+        engines[measure.TORCH] = ("engine", "torch", torch[0])
     console = Console()
     with tempfile.TemporaryDirectory(prefix="bench-") as name:
         folder = Path(name)
         with console.status("making pictures and bundles"):
             measure.prepare(folder)
-        run(results, folder, rounds, console)
+        run(results, folder, engines, rounds, console)
         told: dict[str, Any] = {
             "date": datetime.now(UTC).date().isoformat(),
-            "machine": machine.describe(),
+            "machine": machine.describe({"torch": torch[1]} if torch else {}),
             "ratios": report.ratios(results),
             "peak_memory_mb": round(results.peak_mb["ours float32"]),
             "load": load.measure(folder, load.RATE, load_seconds, console) if load_seconds else {},
@@ -52,7 +77,13 @@ def main(rounds: int, load_seconds: int, to: Path) -> None:
     console.print(f"Peak memory {told['peak_memory_mb']} MB. Written: {to / 'benchmarks.md'}")
 
 
-def run(results: measure.Results, folder: Path, rounds: int, console: Console) -> None:
+def run(
+    results: measure.Results,
+    folder: Path,
+    engines: Mapping[str, tuple[str, ...]],
+    rounds: int,
+    console: Console,
+) -> None:
     """Everything but the load: each kind of measurement with its own progress."""
     s3 = StandIn()
     s3.start()
@@ -76,7 +107,7 @@ def run(results: measure.Results, folder: Path, rounds: int, console: Console) -
             TimeElapsedColumn(),
             TimeRemainingColumn(),
         )
-        turns = rounds * (4 + len(measure.REQUESTS) + 2 + 3 * len(measure.ENGINES) + 2)
+        turns = rounds * (4 + len(measure.ASKED) * len(measure.REQUESTS) + 2 + 3 * len(engines) + 2)
         with Progress(*columns, console=console) as progress:
             task = progress.add_task("", total=turns)
 
@@ -86,7 +117,7 @@ def run(results: measure.Results, folder: Path, rounds: int, console: Console) -
             measure.start_up(results, folder, float32, rounds, tick)
             measure.requests(results, folder, by_contender, rounds, tick)
             measure.steps(results, folder, variables, rounds, tick)
-            measure.engines(results, folder, rounds, tick)
+            measure.engines(results, folder, engines, rounds, tick)
             measure.preparation(results, folder, rounds, tick)
     finally:
         s3.stop()
@@ -94,7 +125,7 @@ def run(results: measure.Results, folder: Path, rounds: int, console: Console) -
 
 def package() -> dict[str, int]:
     """Bytes of the function and its layers, where they have been built."""
-    parts = [part for part in BUILT.glob("*") if part.is_dir()]
+    parts = [part for part in contenders.BUILT.glob("*") if part.is_dir()]
     return {
         part.name: sum(file.stat().st_size for file in part.rglob("*") if file.is_file())
         for part in sorted(parts)

@@ -13,7 +13,13 @@ from statistics import median, quantiles
 from typing import Any
 
 SCRIPTS = Path(__file__).resolve().parent.parent
-PYTHONPATH = os.pathsep.join(str(path) for path in (SCRIPTS.parent / "src", SCRIPTS))
+BUILT = SCRIPTS.parent / ".aws-sam" / "build"
+# MXNet, NumPy and OpenCV as they are deployed, where `make build` has made them.
+LAYERS = [
+    path for path in (BUILT / "MxnetLayer/python", BUILT / "OpencvLayer/python") if path.is_dir()
+]
+# Those that run on what pip installs.
+_PEERS = ("2017", "onnxruntime", "openvino", "torch")
 
 
 @dataclass
@@ -38,11 +44,13 @@ class Sample:
         return {name: round(value, 4) for name, value in found.items()} | {"count": len(values)}
 
 
-def environment(variables: Mapping[str, str]) -> dict[str, str]:
+def environment(kind: str, variables: Mapping[str, str]) -> dict[str, str]:
     """What a contender's process sees: one thread, and nothing of the caller's settings."""
+    layers = [] if kind.startswith(_PEERS) else LAYERS
+    places = [*layers, SCRIPTS.parent / "src", SCRIPTS]
     kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
     return kept | {
-        "PYTHONPATH": PYTHONPATH,
+        "PYTHONPATH": os.pathsep.join(map(str, places)),
         "OMP_NUM_THREADS": "1",
         "AWS_EC2_METADATA_DISABLED": "true",
         "POWERTOOLS_METRICS_NAMESPACE": "Bench",
@@ -53,10 +61,17 @@ def environment(variables: Mapping[str, str]) -> dict[str, str]:
 class Worker:
     """A contender that stays (see worker.py)."""
 
-    def __init__(self, what: str, kind: str, source: Path, variables: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        what: str,
+        kind: str,
+        source: Path,
+        variables: Mapping[str, str],
+        python: str = sys.executable,
+    ) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "bench.worker", what, kind, str(source)],
-            env=environment(variables),
+            [python, "-m", "bench.worker", what, kind, str(source)],
+            env=environment(kind, variables),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -99,13 +114,13 @@ class Worker:
 
 @contextmanager
 def workers(
-    kinds: Mapping[str, tuple[str, str]], source: Path, variables: Mapping[str, Mapping[str, str]]
+    kinds: Mapping[str, tuple[str, ...]], source: Path, variables: Mapping[str, Mapping[str, str]]
 ) -> Iterator[dict[str, Worker]]:
-    """A worker for each of ``kinds``: what it does and as which kind, by name."""
+    """A worker for each of ``kinds``, by name: what it does, as which kind, and in which Python."""
     with ExitStack() as stack:
         started = {}
-        for name, (what, kind) in kinds.items():
-            started[name] = Worker(what, kind, source, variables.get(name, {}))
+        for name, (what, kind, *python) in kinds.items():
+            started[name] = Worker(what, kind, source, variables.get(name, {}), *python)
             stack.callback(started[name].stop)
         yield started
 
@@ -114,7 +129,7 @@ def start(kind: str, source: Path, variables: Mapping[str, str], *how: str) -> d
     """One start from spawn to first answer (see start.py): seconds."""
     done = subprocess.run(
         [sys.executable, "-m", "bench.start", kind, str(source), str(time.monotonic()), *how],
-        env=environment(variables),
+        env=environment(kind, variables),
         capture_output=True,
         text=True,
         check=False,
@@ -125,7 +140,7 @@ def start(kind: str, source: Path, variables: Mapping[str, str], *how: str) -> d
     return answer
 
 
-def imports(module: str, variables: Mapping[str, str]) -> float:
+def imports(module: str) -> float:
     """What importing ``module`` adds to a bare interpreter, ms."""
     code = (
         "import sys, time; before = time.perf_counter(); "
@@ -133,7 +148,7 @@ def imports(module: str, variables: Mapping[str, str]) -> float:
     )
     done = subprocess.run(
         [sys.executable, "-c", code],
-        env=environment(variables),
+        env=environment("ours", {}),
         capture_output=True,
         text=True,
         check=True,

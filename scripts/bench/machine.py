@@ -3,8 +3,11 @@
 import os
 import platform
 import re
+from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
+
+from bench.contenders import LAYERS
 
 _FLAGS = ("avx2", "avx512f", "avx512_vnni", "avx_vnni", "amx_int8", "amx_bf16")
 _PACKAGES = (
@@ -18,8 +21,10 @@ _PACKAGES = (
 )
 
 
-def describe() -> dict[str, str]:
-    """Its processor, memory and software, as people would ask for them."""
+def describe(others: Mapping[str, str]) -> dict[str, str]:
+    """Its processor, memory and software; ``others`` are versions of what another Python has."""
+    layers = "as `make build` made them" if LAYERS else "not built, so the wheels are measured"
+    versions = {name: version(name) for name in _PACKAGES} | others
     processor = Path("/proc/cpuinfo").read_text()
     name = re.search(r"model name\s*: (.+)", processor)
     flags = set((re.search(r"flags\s*: (.+)", processor) or [""])[0].split())
@@ -30,5 +35,6 @@ def describe() -> dict[str, str]:
         "cores": str(len(os.sched_getaffinity(0))),
         "memory": f"{int(memory[1]) / 1e6:.0f} GB" if memory else "",
         "system": f"{platform.system()} {platform.release()}, Python {platform.python_version()}",
-        "packages": ", ".join(f"{name} {version(name)}" for name in _PACKAGES),
+        "our layers": layers,
+        "packages": ", ".join(f"{name} {number}" for name, number in versions.items()),
     }

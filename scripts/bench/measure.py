@@ -8,9 +8,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from bench import contenders, onnx_resnet, pictures
-from bench.contenders import Sample
+from bench.contenders import Sample, Worker
 from classifier.bundle import Folder, read_bundle
+from classifier.lean_mxnet import mx
 
 type Tick = Callable[[str], None]
 
@@ -19,6 +22,9 @@ REQUESTS = {
     "ours int8": ("request", "ours"),
     "2017": ("request", "2017"),
 }
+TWO_THREADS = "100 KB, two threads"
+# By the number of everybody's threads, as functions of one vCPU and of two have them: pictures.
+ASKED = {"1": {"100 KB": "100 KB", "12 MP": "12 MP"}, "2": {TWO_THREADS: "100 KB"}}
 PROFILES = {"float32": ("profile", "ours"), "int8": ("profile", "ours")}
 ENGINES = {
     "MXNet float32 (ours)": ("engine", "mxnet float32"),
@@ -27,6 +33,7 @@ ENGINES = {
     "OpenVINO float32": ("engine", "openvino float32"),
     "OpenVINO default": ("engine", "openvino default"),
 }
+TORCH = "PyTorch"
 PREPARATION = {"ours": ("prepare", "reduced"), "whole": ("prepare", "whole")}
 IMPORTS = {
     "numpy": "NumPy",
@@ -61,7 +68,10 @@ def prepare(folder: Path) -> None:
         (folder / f"{name}.jpg").write_bytes(data)
         (folder / f"{name}.b64").write_text(base64.b64encode(data).decode())
     _model("synthetic", "--to", str(folder / "float32"))
-    onnx_resnet.write(read_bundle(Folder(folder / "float32")), folder / "resnet-18.onnx")
+    arrays = mx.nd.load_frombuffer(read_bundle(Folder(folder / "float32")).params)
+    weights = {name.partition(":")[2]: array.asnumpy() for name, array in arrays.items()}
+    onnx_resnet.write(weights, folder / "resnet-18.onnx")
+    np.savez(folder / "resnet-18.npz", **weights)
     (folder / "calibration").mkdir()
     for number, data in enumerate(pictures.calibration(24)):
         (folder / "calibration" / f"{number}.jpg").write_bytes(data)
@@ -100,7 +110,7 @@ def start_up(
             )
         for module in IMPORTS:
             sample = results.imports.setdefault(module, Sample())
-            sample.rounds.append([contenders.imports(module, {})])
+            sample.rounds.append([contenders.imports(module)])
 
 
 def requests(
@@ -110,20 +120,29 @@ def requests(
     rounds: int,
     tick: Tick,
 ) -> None:
-    """Warm requests with the picture in the body, and what memory they took."""
-    with contenders.workers(REQUESTS, folder, variables) as workers:
-        for worker in workers.values():
-            worker.run("100 KB", 2)
-        for _ in range(rounds):
-            for name, worker in workers.items():
-                tick(f"requests, {name}")
-                for picture, count in (("100 KB", 3 if name == "2017" else 20), ("12 MP", 2)):
-                    seen = worker.run(picture, count)
-                    kept = results.requests.setdefault(picture, {}).setdefault(name, Sample())
-                    kept.rounds.append(seen["ms"])
-                    if (picture, name) == ("100 KB", "ours float32"):
-                        results.not_inference.rounds.append(seen["not_inference"])
-        results.peak_mb = {name: worker.peak_mb() for name, worker in workers.items()}
+    """Warm requests with the picture in the body, and what memory they took with one thread."""
+    for threads, asked in ASKED.items():
+        given = {name: {**each, "OMP_NUM_THREADS": threads} for name, each in variables.items()}
+        with contenders.workers(REQUESTS, folder, given) as workers:
+            for worker in workers.values():
+                worker.run("100 KB", 2)
+            for _ in range(rounds):
+                for name, worker in workers.items():
+                    tick(f"requests, threads: {threads}, {name}")
+                    _ask(results, name, worker, asked)
+            if threads == "1":
+                results.peak_mb = {name: worker.peak_mb() for name, worker in workers.items()}
+
+
+def _ask(results: Results, name: str, worker: Worker, asked: Mapping[str, str]) -> None:
+    """One turn of the contender ``name``; fewer requests where each takes long."""
+    for what, picture in asked.items():
+        count = 2 if picture == "12 MP" else 3 if name == "2017" else 20
+        seen = worker.run(picture, count)
+        kept = results.requests.setdefault(what, {}).setdefault(name, Sample())
+        kept.rounds.append(seen["ms"])
+        if (what, name) == ("100 KB", "ours float32"):
+            results.not_inference.rounds.append(seen["not_inference"])
 
 
 def steps(
@@ -147,9 +166,11 @@ def steps(
             results.steps[name] = {**found, "in all": whole[name]}
 
 
-def engines(results: Results, folder: Path, rounds: int, tick: Tick) -> None:
-    """The network alone, one thread."""
-    with contenders.workers(ENGINES, folder, {}) as workers:
+def engines(
+    results: Results, folder: Path, kinds: Mapping[str, tuple[str, ...]], rounds: int, tick: Tick
+) -> None:
+    """The network alone, one thread; ``kinds`` is ENGINES or has more of them."""
+    with contenders.workers(kinds, folder, {}) as workers:
         for batch in (1, 8, 16):
             what = f"batch {batch}"
             for worker in workers.values():

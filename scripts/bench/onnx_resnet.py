@@ -1,22 +1,18 @@
-"""A bundle of the synthetic ResNet-18 as an ONNX file, for the peers: same network, same weights.
+"""The synthetic ResNet-18 as an ONNX file, for the peers: same network, same weights.
 
 Written operator by operator from the architecture, not with MXNet's exporter.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from classifier.bundle import Bundle
-from classifier.lean_mxnet import mx
 
-
-def write(bundle: Bundle, path: Path) -> None:
-    """Write the network of ``bundle`` to ``path``; its output are logits."""
-    arrays = mx.nd.load_frombuffer(bundle.params)
-    weights = {name.split(":")[1]: array.asnumpy() for name, array in arrays.items()}
+def write(weights: Mapping[str, Any], path: Path) -> None:
+    """Write the network with ``weights``, arrays by name, to ``path``; its output are logits."""
     graph = _Graph(weights)
     x = graph.add("Relu", graph.norm("data", "", 0, kernel=7, stride=2))
     x = graph.add("MaxPool", x, kernel_shape=[3, 3], strides=[2, 2], pads=[1, 1, 1, 1])
@@ -30,7 +26,7 @@ def write(bundle: Bundle, path: Path) -> None:
 
 
 class _Graph:
-    def __init__(self, weights: dict[str, Any]) -> None:
+    def __init__(self, weights: Mapping[str, Any]) -> None:
         self._weights = weights
         self._used: dict[str, Any] = {}
         self._nodes: list[Any] = []

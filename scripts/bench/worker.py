@@ -17,7 +17,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from bench import profile
+from bench import profile, torch_resnet
 
 CONTEXT = SimpleNamespace(
     aws_request_id="1",
@@ -28,7 +28,8 @@ CONTEXT = SimpleNamespace(
     get_remaining_time_in_millis=lambda: 30_000,
 )
 
-type Run = Callable[[], Any]
+# No `type` statement: the interpreter that has PyTorch may be older than ours.
+Run = Callable[[], Any]
 
 
 def event(picture: str) -> dict[str, Any]:
@@ -71,9 +72,8 @@ def engine(source: Path, kind: str) -> Mapping[str, Run]:
     """The network alone, in batches of 1, 8 and 16."""
     import numpy as np
 
-    forward = {"mxnet": _mxnet, "onnxruntime": _onnxruntime, "openvino": _openvino}[
-        kind.split(maxsplit=1)[0]
-    ](source, kind)
+    load = {"mxnet": _mxnet, "onnxruntime": _onnxruntime, "openvino": _openvino, "torch": _torch}
+    forward = load[kind.split(maxsplit=1)[0]](source, kind)
     rng = np.random.default_rng(0)
     tensors = {n: rng.standard_normal((n, 3, 224, 224), np.float32) for n in (1, 8, 16)}
     return {f"batch {n}": lambda n=n: forward(tensors[n]) for n in tensors}  # type: ignore[misc]
@@ -127,6 +127,10 @@ def _openvino(source: Path, kind: str) -> Callable[[Any], Any]:
         how["INFERENCE_PRECISION_HINT"] = "f32"  # type: ignore[assignment]
     network = openvino.Core().compile_model(str(source / "resnet-18.onnx"), "CPU", how)
     return lambda tensors: network(tensors)[0]
+
+
+def _torch(source: Path, _kind: str) -> Callable[[Any], Any]:
+    return torch_resnet.load(source / "resnet-18.npz")
 
 
 KINDS = {"request": requests, "profile": requests, "engine": engine, "prepare": preparation}

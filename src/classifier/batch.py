@@ -19,7 +19,7 @@ from classifier.image import Tensor
 from classifier.labels import Label, Probabilities, top
 from classifier.sources import Url
 
-# Pictures of one forward, and downloads side by side.
+# Pictures that are classified together, and downloads side by side.
 CHUNK = 16
 # A state of Step Functions holds 256 KiB. Keys of the greatest length (1,024 bytes) and sixteen
 # of ImageNet's longest labels for each of sixty-four pictures stay just below that.
@@ -92,7 +92,7 @@ def classify(batch: Batch, fetch: Fetch, decode: Decode, forward: Classify) -> l
     RequestError of the first two is the outcome of that object alone; whatever else is raised,
     and all that ``forward`` raises, ends the batch.
 
-    Pictures that cannot be read leave no gap: those that can be fill every forward but the last.
+    Pictures that cannot be read leave no gap: those that can be fill every chunk but the last.
     """
     outcomes: dict[int, Outcome] = {}
     chunk: dict[int, Tensor] = {}

@@ -88,7 +88,7 @@ class Service:
         return {"model": {"name": manifest.name, "version": manifest.version}}
 
     def classify(self, pictures: tuple[Picture, ...], deadline: float) -> Classified:
-        """Fetch and decode ``pictures``, and run those that can be as one batch.
+        """Fetch and decode ``pictures``, and run those that can be through the network together.
 
         deadline: a reading of ``time.monotonic()``, seconds, for the downloads.
         """

@@ -3,15 +3,17 @@
 import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import colors
 import numpy as np
 import pytest
 
+from classifier.binding import bind
 from classifier.bundle import Bundle, Folder, read_bundle
 from classifier.errors import BundleError
 from classifier.lean_mxnet import mx
-from classifier.model import Model
+from classifier.model import BATCH, Model
 
 
 @pytest.fixture(scope="module")
@@ -50,6 +52,21 @@ def test_batches_of_any_size_answer_as_single_pictures_do(
         np.testing.assert_allclose(model.classify(tensors), singles, atol=1e-6)
 
 
+def test_no_size_is_bound_twice(bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
+    bound = []
+
+    def counted(symbol: Any, arrays: Any, data: str, shape: tuple[int, ...]) -> Any:
+        bound.append(shape[0])
+        return bind(symbol, arrays, data, shape)
+
+    monkeypatch.setattr("classifier.model.bind", counted)
+    model = Model.load(bundle)
+    assert bound == [1]
+    for count in (1, 3, 16, 7, 4, 2, 5):
+        assert model.classify(np.zeros((count, 3, 32, 32), np.float32)).shape == (count, 3)
+    assert bound == [1, BATCH]
+
+
 def test_the_same_answer_again_and_again(model: Model) -> None:
     tensor = picture((200, 100, 50))[None]
     first = model.classify(tensor)
@@ -69,6 +86,7 @@ def with_params(bundle: Bundle, folder: Path, **arrays: "mx.nd.NDArray") -> Bund
         ("two outputs", r"^colors-symbol\.json: 2 outputs"),
         ("no such input", r"^colors-symbol\.json: it has no input called 'data'"),
         ("no such operator", r"^colors-symbol\.json: not an MXNet symbol.*nonsense"),
+        ("one row for all", r"^colors-symbol\.json: its output is not one row"),
         ("a map", r"^colors-symbol\.json: its output is not one row"),
         ("no parameters", r"^colors-0000\.params: not MXNet parameters"),
         ("half of them", r"^colors-0000\.params: not MXNet parameters"),
@@ -94,6 +112,7 @@ def broken(
         "two outputs": mx.sym.Group([data, data + 1]).tojson().encode(),
         "no such input": bundle.symbol.replace(b'"data"', b'"picture"'),
         "no such operator": bundle.symbol.replace(b'"FullyConnected"', b'"nonsense"'),
+        "one row for all": mx.sym.reshape(data, shape=(1, -1)).tojson().encode(),
         "a map": mx.sym.Activation(data, act_type="relu").tojson().encode(),
     }
     if what in symbols:
