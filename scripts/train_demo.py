@@ -97,7 +97,7 @@ def main(to: Path) -> None:
     module = train()
     held_out = held_out_digits()
     model = draft(module).model()
-    answers = np.array([model.classify(tensor[None]).argmax() for tensor in tensors(held_out)])
+    answers = np.array([model.classify([tensor]).argmax() for tensor in tensors(held_out)])
     accuracy = float(np.mean(answers == [digit.value for digit in held_out]))
     draft(module, round(accuracy, 4)).write(to)
     click.echo(f"{to}: {accuracy:.2%} of {len(held_out)} held-out digits")

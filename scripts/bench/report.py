@@ -132,7 +132,7 @@ def summary(results: Results, told: Mapping[str, Any]) -> str:
         "ResNet-18, one JPEG of 100 KB, one run of everything side by side; the time over that of a"
         " handler that keeps to the strategy of 2017, medians:\n\n"
         + table(["", "ratio"], rows)
-        + f"\nA cold start took {start:.2f} s, with {told['peak_memory_mb']} MB at its peak."
+        + f"\nA cold start took {start:.2f} s; memory peaked at {told['peak_memory_mb']} MB."
         f" Inference alone takes {found['inference_float32_vs_onnxruntime']:.2f} of ONNX Runtime's"
         f" time in float32, and {found['inference_int8_vs_onnxruntime']:.2f} in int8."
     )

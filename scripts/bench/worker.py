@@ -32,16 +32,16 @@ CONTEXT = SimpleNamespace(
 Run = Callable[[], Any]
 
 
-def event(picture: str) -> dict[str, Any]:
-    """A POST of ``picture``, base64, as API Gateway hands it on."""
+def event(body: str, content_type: str = "image/jpeg") -> dict[str, Any]:
+    """A POST of ``body``, a picture in base64 or JSON, as API Gateway hands it on."""
     return {
         "httpMethod": "POST",
         "path": "/predict",
-        "headers": {"content-type": "image/jpeg"},
+        "headers": {"content-type": content_type},
         "queryStringParameters": None,
         "requestContext": {"requestId": "1"},
-        "body": picture,
-        "isBase64Encoded": True,
+        "body": body,
+        "isBase64Encoded": content_type == "image/jpeg",
     }
 
 
@@ -52,11 +52,14 @@ def handler(module: str) -> Any:
 
 
 def requests(source: Path, kind: str) -> Mapping[str, Run]:
-    """Whole requests: "100 KB" and "12 MP"."""
+    """Whole requests: "100 KB", "12 MP" and, of our function, "16 x 100 KB"."""
     handle = handler(kind)
     runs: dict[str, Run] = {}
-    for name in ("100 KB", "12 MP"):
-        told = event((source / f"{name}.b64").read_text())
+    events = {name: event((source / f"{name}.b64").read_text()) for name in ("100 KB", "12 MP")}
+    if kind == "ours":
+        many = {"images": [{"image": events["100 KB"]["body"]}] * 16}
+        events["16 x 100 KB"] = event(json.dumps(many), "application/json")
+    for name, told in events.items():
 
         def ask(told: dict[str, Any] = told) -> Any:
             response = handle(told, CONTEXT)

@@ -35,7 +35,7 @@ def probe(bundle: Bundle) -> Probe:
     """What the network says of the known picture here; the deployed one must say the same."""
     limits = Limits(Settings.max_image_bytes, Settings.max_image_pixels)
     tensor = to_tensor(PROBE.read_bytes(), bundle.manifest.input, limits)
-    (best,) = top(Model.load(bundle).classify(tensor[None])[0], bundle.labels, 1)
+    (best,) = top(Model.load(bundle).classify([tensor])[0], bundle.labels, 1)
     return Probe(best.label.name, round(best.probability, 4))
 
 

@@ -44,7 +44,7 @@ def probabilities(
     advance: called after each picture. Raises ToolError, which names a picture's file.
     """
     stream = tensors(pictures, model.manifest.input, advance)
-    return np.concatenate([model.classify(tensor[None]) for tensor in stream])
+    return np.concatenate([model.classify([tensor]) for tensor in stream])
 
 
 def score(answers: Probabilities, pictures: Sequence[Picture]) -> Score:

@@ -192,12 +192,12 @@ def _known_score(answers: Probabilities, pictures: Sequence[Picture]) -> Score |
 
 def _times(before: Model, after: Model, picture: Picture) -> tuple[float, float]:
     """Milliseconds of one picture through each, medians, taken in turns on the same machine."""
-    tensor = picture.tensor(before.manifest.input)[None]
+    tensor = picture.tensor(before.manifest.input)
     times: tuple[list[float], list[float]] = [], []
     for _ in range(_TIMED_RUNS):
         for model, taken in zip((before, after), times, strict=True):
             started = time.perf_counter()
-            model.classify(tensor)
+            model.classify([tensor])
             taken.append((time.perf_counter() - started) * 1000)
     return median(times[0]), median(times[1])
 

@@ -11,8 +11,6 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from classifier import api, gateway
 from classifier.errors import InvalidRequest, RequestError
 from classifier.image import Tensor
@@ -30,7 +28,7 @@ type Result = dict[str, Any]
 type Outcome = Probabilities | RequestError
 type Fetch = Callable[["Item"], bytes]
 type Decode = Callable[[bytes], Tensor]
-type Classify = Callable[[Tensor], Probabilities]
+type Classify = Callable[[Sequence[Tensor]], Probabilities]
 
 
 @dataclass(frozen=True)
@@ -88,7 +86,7 @@ def classify(batch: Batch, fetch: Fetch, decode: Decode, forward: Classify) -> l
     """What became of each object of ``batch``, in order.
 
     fetch: an item -> its bytes; called by CHUNK threads at once. decode: bytes -> the tensor of
-    one picture, (3, size, size) float32. forward: (n, 3, size, size) -> (n, classes), n <= CHUNK.
+    one picture, (3, size, size) float32. forward: n <= CHUNK of those -> (n, classes) float32.
     RequestError of the first two is the outcome of that object alone; whatever else is raised,
     and all that ``forward`` raises, ends the batch.
 
@@ -98,7 +96,7 @@ def classify(batch: Batch, fetch: Fetch, decode: Decode, forward: Classify) -> l
     chunk: dict[int, Tensor] = {}
 
     def run() -> None:
-        outcomes.update(zip(chunk, forward(np.stack(list(chunk.values()))), strict=True))
+        outcomes.update(zip(chunk, forward(list(chunk.values())), strict=True))
         chunk.clear()
 
     with ThreadPoolExecutor(CHUNK) as pool:

@@ -1,6 +1,7 @@
 """A bundle becomes a bound network, and tensors become labels."""
 
 import json
+from collections.abc import Iterator, Sequence
 from typing import Any, Self
 
 import numpy as np
@@ -57,25 +58,21 @@ class Model:
             raise BundleError(f"{files['labels']}: {len(labels)} labels for {classes} outputs")
         try:
             model = cls(symbol, arrays, manifest, labels)
-            model.classify(np.zeros((1, 3, size, size), np.float32))
+            model.classify([np.zeros((3, size, size), np.float32)])
         except mx.MXNetError as error:
             raise BundleError(f"{files['symbol']}: {_first_line(error)}") from error
         return model
 
-    def classify(self, tensors: Tensor) -> Probabilities:
-        """Probabilities, (n, classes) float32, of ``tensors``, (n, 3, size, size) float32.
+    def classify(self, tensors: Sequence[Tensor]) -> Probabilities:
+        """Probabilities, (n, classes) float32, of n > 0 ``tensors``, (3, size, size) float32 each.
 
         Not to be called by two threads at once.
         """
-        alone = len(tensors) % BATCH
-        together = len(tensors) - alone
-        batches = [tensors[at : at + BATCH] for at in range(0, together, BATCH)]
-        batches += [tensors[at : at + 1] for at in range(together, len(tensors))]
-        outputs = np.concatenate([self._forward(batch) for batch in batches])
-        return outputs if self.manifest.probabilities else _softmax(outputs)
+        found = np.concatenate([self._forward(batch) for batch in _batches(tensors)])
+        return found if self.manifest.probabilities else _softmax(found)
 
     def _forward(self, tensors: Tensor) -> Probabilities:
-        """What the network makes of ``tensors``, 1 or BATCH of them: (n, classes) float32."""
+        """(n, classes) float32 of ``tensors``, (n, 3, size, size) float32; n is 1 or BATCH."""
         count = len(tensors)
         if count not in self._bound:
             self._bound[count] = self._bind(count)
@@ -88,6 +85,15 @@ class Model:
         recipe = self.manifest.input
         shape = (count, 3, recipe.size, recipe.size)
         return bind(self._symbol, self._arrays, recipe.name, shape)
+
+
+def _batches(tensors: Sequence[Tensor]) -> Iterator[Tensor]:
+    """``tensors`` BATCH at a time, then, uncopied, one by one."""
+    together = len(tensors) // BATCH * BATCH
+    for at in range(0, together, BATCH):
+        yield np.stack(tensors[at : at + BATCH])
+    for tensor in tensors[together:]:
+        yield tensor[np.newaxis]
 
 
 def _softmax(logits: Probabilities) -> Probabilities:

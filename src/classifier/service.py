@@ -6,8 +6,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
-import numpy as np
-
 from classifier import head_start, s3
 from classifier.api import Picture, labels_body
 from classifier.config import Settings
@@ -95,7 +93,7 @@ class Service:
         prepared = self._prepare(pictures, deadline)
         tensors = [each.tensor for each in prepared if not isinstance(each.tensor, RequestError)]
         before = time.monotonic()
-        rows = iter(self.model.classify(_stack(tensors)) if tensors else ())
+        rows = iter(self.model.classify(tensors) if tensors else ())
         timing = {
             "fetch": max(each.fetch_ms for each in prepared),
             "decode": max(each.decode_ms for each in prepared),
@@ -160,11 +158,6 @@ class Service:
 def elapsed_ms(since: float) -> float:
     """Milliseconds from ``since``, a reading of the monotonic clock, until now."""
     return round((time.monotonic() - since) * 1000, 1)
-
-
-def _stack(tensors: list[Tensor]) -> Tensor:
-    """A batch of ``tensors``; one alone is not copied."""
-    return np.stack(tensors) if len(tensors) > 1 else tensors[0][np.newaxis]
 
 
 def _fetcher(settings: Settings) -> Fetcher:

@@ -159,7 +159,7 @@ def test_ctrl_c_ends_it_and_leaves_nothing(command: str, digits: Path, tmp_path:
     options = ["--to", tmp_path / "to", "--calibration", "entropy"] if command == "quantize" else []
     watched = tmp_path / "watched"
     watched.mkdir()
-    for number, file in enumerate([*digits.iterdir()] * 20):
+    for number, file in enumerate([*digits.iterdir()] * 100):
         (watched / f"{file.stem}_{number}.png").symlink_to(file)
     process = subprocess.Popen(
         [sys.executable, ROOT / "scripts/model.py", command, DEMO, "--images", watched, *options],

@@ -2,6 +2,7 @@
 
 import json
 import threading
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -37,9 +38,9 @@ class Network:
     def __init__(self) -> None:
         self.sizes: list[int] = []
 
-    def __call__(self, tensors: Tensor) -> Probabilities:
+    def __call__(self, tensors: Sequence[Tensor]) -> Probabilities:
         self.sizes.append(len(tensors))
-        return np.repeat(tensors[:, 0, 0, :1], CLASSES, axis=1)
+        return np.stack([np.repeat(tensor[0, 0, 0], CLASSES) for tensor in tensors])
 
 
 def fetch(item: batch.Item) -> bytes:
@@ -87,7 +88,7 @@ def test_two_more_chunks_are_fetched_while_the_network_is_busy_and_no_more() -> 
 
     network = Network()
 
-    def forward(tensors: Tensor) -> Probabilities:
+    def forward(tensors: Sequence[Tensor]) -> Probabilities:
         if not network.sizes:
             # This chunk is out of the window; behind its last picture, the window is full.
             ahead = 3 * batch.CHUNK - 1
@@ -102,7 +103,7 @@ def test_two_more_chunks_are_fetched_while_the_network_is_busy_and_no_more() -> 
 
 
 def test_a_network_that_fails_ends_the_batch() -> None:
-    def forward(_: Tensor) -> Probabilities:
+    def forward(_: Sequence[Tensor]) -> Probabilities:
         raise RuntimeError("out of order")
 
     with pytest.raises(RuntimeError, match="out of order"):
