@@ -21,6 +21,7 @@ from typing import Any
 
 import pytest
 import requests
+from aws_lambda_powertools import Logger
 
 from local.environment import Environment, Function
 from local.s3 import CREDENTIALS, StandIn
@@ -50,6 +51,21 @@ def _stay_on_this_machine(event: str, details: tuple[Any, ...]) -> None:
 
 
 sys.addaudithook(_stay_on_this_machine)
+
+
+class Stdout:
+    """Standard output as it is now, which a test may have replaced."""
+
+    def write(self, text: str) -> None:
+        sys.stdout.write(text)
+
+    def flush(self) -> None:
+        sys.stdout.flush()
+
+
+# The function's logger writes where the first of its name does, which would be the standard output
+# of the test that came first.
+Logger(service="classifier", stream=Stdout())
 
 
 class Emulator(Environment):

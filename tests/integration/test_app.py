@@ -14,7 +14,6 @@ import boto3
 import colors
 import pytest
 import walk
-from aws_lambda_powertools import Logger
 
 from local.s3 import StandIn
 
@@ -60,7 +59,6 @@ def start(
         for name, value in (walk.SETTINGS | default | settings).items():
             patch.setenv(name, value)
         sys.modules.pop("app", None)
-        Logger(service="classifier", stream=Stdout())  # the first of a name makes its handler
         return importlib.import_module("app")
 
     yield start
@@ -105,16 +103,6 @@ def test_only_the_first_answer_is_a_cold_start(
     answers = [json.loads(ask(app, "post-png", pictures_at)["body"]) for _ in range(4)]
     assert [answer["cold_start"] for answer in answers] == [True, False, False, False]
     assert all(answer["labels"] == answers[0]["labels"] for answer in answers)
-
-
-class Stdout:
-    """Standard output as it is now: a logger keeps the one that it was made with."""
-
-    def write(self, text: str) -> None:
-        sys.stdout.write(text)
-
-    def flush(self) -> None:
-        sys.stdout.flush()
 
 
 def log(capsys: pytest.CaptureFixture[str]) -> tuple[list[Any], list[Any]]:

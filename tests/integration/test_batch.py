@@ -416,8 +416,6 @@ def test_what_the_interpreter_takes_out_is_in_the_definition(definition: dict[st
 
 def log(app: ModuleType, capsys: pytest.CaptureFixture[str], event: Event) -> list[Any]:
     """The lines that one call of the function writes."""
-    for handler in app.logger.handlers:  # it keeps the stream that it was made with
-        handler.stream = sys.stdout
     capsys.readouterr()
     with contextlib.suppress(Exception):
         app.batch_handler(event, Context())
