@@ -11,6 +11,7 @@ from classifier.api import Picture, labels_body
 from classifier.config import Settings
 from classifier.download import Downloader
 from classifier.errors import InternalError, RequestError
+from classifier.heap import give_back_large_blocks
 from classifier.image import Limits, Tensor, to_tensor, use_threads
 from classifier.labels import top
 from classifier.model import Model
@@ -70,6 +71,7 @@ class Service:
     def start(cls) -> Self:
         """The service of this process's environment. Raises StartupError: it says what to mend."""
         settings = Settings.from_env(os.environ)
+        give_back_large_blocks()
         model = Model.load(head_start.bundle(settings.model_uri))
         use_threads(settings.threads)
         limits = Limits(settings.max_image_bytes, settings.max_image_pixels, settings.memory_bytes)
