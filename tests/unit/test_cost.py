@@ -22,11 +22,18 @@ def test_a_million_is_time_memory_and_what_each_request_costs() -> None:
     )
 
 
-@pytest.mark.parametrize(("memory_mb", "ms"), [(1769, 20), (3008, 20), (884.5, 40)])
-def test_less_than_a_vcpu_takes_longer_and_more_takes_no_less(memory_mb: int, ms: float) -> None:
-    assert cost.duration_ms(20, memory_mb) == pytest.approx(ms)
+@pytest.mark.parametrize(("memory_mb", "ms"), [(884.5, 40), (1769, 20), (3008, 20), (3538, 12)])
+def test_time_follows_the_vcpus(memory_mb: int, ms: float) -> None:
+    assert cost.duration_ms({1: 20, 2: 12}, memory_mb) == pytest.approx(ms)
 
 
-def test_a_size_that_does_not_hold_the_function_is_left_out() -> None:
-    rows = cost.table(PRICES, {"float32": 20}, {"float32": 600}).splitlines()[2:]
-    assert [row.split(" | ")[1] for row in rows] == ["1,024", "1,769", "3,008"]
+def test_each_precision_has_a_row_for_each_size() -> None:
+    rows = cost.table(PRICES, {"float32": {1: 20, 2: 12}, "int8": {1: 8, 2: 5}}).splitlines()[2:]
+    assert [row.split(" | ")[:3] for row in rows] == [
+        ["| float32", "1,024", "35"],
+        ["| float32", "1,769", "20"],
+        ["| float32", "3,538", "12"],
+        ["| int8", "1,024", "14"],
+        ["| int8", "1,769", "8"],
+        ["| int8", "3,538", "5"],
+    ]
