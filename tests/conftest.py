@@ -13,6 +13,7 @@ name, raises.
 """
 
 import os
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from ipaddress import ip_address
@@ -30,6 +31,8 @@ ROOT = Path(__file__).parent.parent
 
 os.environ["SAM_CLI_TELEMETRY"] = "0"
 os.environ["AWS_EC2_METADATA_DISABLED"] = "true"
+# A shell lets what it runs in the background ignore Ctrl-C, and so would all that a test starts.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def _stay_on_this_machine(event: str, details: tuple[Any, ...]) -> None:
