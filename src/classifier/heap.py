@@ -11,7 +11,7 @@ def give_back_large_blocks() -> None:
 
     By itself glibc raises that bound to the largest block freed so far, up to 32 MiB (mallopt(3)).
     Then what pictures and batches leave behind stays in the heap, held by the small blocks that
-    came to lie between: after some requests with sixteen pictures that is 60 MB. A lower bound
-    than 4 MiB spares little more, and has each batch's input mapped anew.
+    came to lie between: 60 to 80 MB after some requests with sixteen pictures. A lower bound than
+    4 MiB spares little more, and has each batch's input mapped anew.
     """
     ctypes.CDLL(None).mallopt(_M_MMAP_THRESHOLD, _LARGE)
