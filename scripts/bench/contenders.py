@@ -45,7 +45,7 @@ class Sample:
 
 
 def environment(kind: str, variables: Mapping[str, str]) -> dict[str, str]:
-    """What a contender's process sees: one thread, and nothing of the caller's settings."""
+    """What a contender's process sees: none of the caller's settings, and by default one thread."""
     layers = [] if kind.startswith(_PEERS) else LAYERS
     places = [*layers, SCRIPTS.parent / "src", SCRIPTS]
     kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
