@@ -8,7 +8,7 @@ help: ## show this list
 
 setup: .venv/ready ## make the environment, in .venv
 
-.venv/ready: scripts/setup.sh requirements-dev.txt constraints.txt src/requirements.txt
+.venv/ready: scripts/setup.sh requirements-dev.txt constraints.txt src/requirements.txt pyproject.toml
 	@scripts/setup.sh
 
 run: setup ## serve the API on this machine (MODEL=folder or name, PORT=, ENVIRONMENTS=)

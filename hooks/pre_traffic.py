@@ -1,8 +1,8 @@
-"""The gate before traffic: the new version classifies a known picture, or gets no request at all.
+"""The gate before traffic: the new version classifies a known image, or gets no request at all.
 
 CodeDeploy calls this function when a deployment has made a version and before it shifts the first
 request to it. NEW_VERSION names that version. PROBE_LABEL and PROBE_PROBABILITY, where they are
-set, are what the same picture got from the same bundle on the machine that deployed it: a layer
+set, are what the same image got from the same bundle on the machine that deployed it: a layer
 with another decoder, swapped channels or a wrong model does not give the same answer again.
 """
 
@@ -57,13 +57,13 @@ def check(invoke: Invoke, label: str, probability: str) -> None:
     Raises UnfitError.
     """
     _answer(invoke(_request("GET", "/health")))
-    picture = base64.b64encode(PROBE.read_bytes()).decode()
+    image = base64.b64encode(PROBE.read_bytes()).decode()
     first, again = (
-        _answer(invoke(_request("POST", "/predict", "image/jpeg", picture)))["labels"]
+        _answer(invoke(_request("POST", "/predict", "image/jpeg", image)))["labels"]
         for _ in range(2)
     )
     if first != again:
-        raise UnfitError(f"the same picture got {first[0]} and then {again[0]}")
+        raise UnfitError(f"the same image got {first[0]} and then {again[0]}")
     chances = [each["probability"] for each in first]
     if not chances or not all(0 <= chance <= 1 for chance in chances) or sum(chances) > 1.001:
         raise UnfitError(f"these are no probabilities: {chances}")

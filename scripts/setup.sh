@@ -25,11 +25,13 @@ if runs python3.12; then
     "$env/bin/python" -c 'import pip' &>/dev/null && runs "$env/bin/python" || python3.12 -m venv --clear "$env"
     echo "Setting up $env with $(python3.12 --version); the first time takes some minutes."
     "$env/bin/python" -m pip install --disable-pip-version-check -r "$requirements" 2>&1 | progress
+    "$env/bin/python" -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps -e .
 elif command -v uv >/dev/null; then
     runs "$env/bin/python" || uv venv --quiet --clear --seed --python 3.12 "$env"
     echo "Setting up $env with $(uv --version); the first time takes some minutes."
     # On a terminal it shows a bar, and a list at the end.
     uv pip install $([ -t 2 ] || echo --quiet) --compile-bytecode --python "$env/bin/python" -r "$requirements"
+    uv pip install --quiet --python "$env/bin/python" --no-build-isolation --no-deps -e .
 else
     echo "Python 3.12 is missing: install it (apt install python3.12-venv, dnf install python3.12," \
         "brew install python@3.12, pyenv install 3.12) or uv (https://docs.astral.sh/uv)." >&2

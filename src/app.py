@@ -1,4 +1,4 @@
-"""The Lambda entry points: an event, the picture it names, the network, the answer.
+"""The Lambda entry points: an event, the image it names, the network, the answer.
 
 Start-up happens while this module is imported: settings, bundle, network, one run of it. A
 start-up that fails is told once in the log and answered with 503; it is tried again when a
@@ -7,7 +7,7 @@ as SnapStart does, a start-up that fails ends the environment.)
 """
 
 # First, for it reads the bundle while the rest is imported.
-from classifier import head_start  # noqa: F401
+from classifier.runtime import preload as head_start  # noqa: F401
 
 # isort: split
 
@@ -16,7 +16,9 @@ import time
 from collections import Counter
 from typing import Any
 
-from classifier import api, batch, gateway, pages, report, snapshot
+from classifier import batch
+from classifier.api import gateway, pages
+from classifier.api import predict as api
 from classifier.errors import (
     FetchTimeout,
     InternalError,
@@ -24,15 +26,17 @@ from classifier.errors import (
     RequestError,
     StartupError,
 )
-from classifier.manifest import Manifest
-from classifier.report import Record, logger
+from classifier.model.manifest import Manifest
+from classifier.runtime import snapshot
+from classifier.runtime import telemetry as report
+from classifier.runtime.telemetry import Record, logger
 from classifier.service import Service, elapsed_ms
 
 RETRY_AFTER_S = 10.0
 # What is kept of the function's own time for decoding and inference when a download drags on.
 RESERVE_S = 1.5
 # The same for a batch: no download begins later. Those under way may take twice FETCH_TIMEOUT_S,
-# and two chunks of pictures are then still to be decoded and classified.
+# and two chunks of images are then still to be decoded and classified.
 BATCH_RESERVE_S = 30.0
 
 service: Service | None = None
@@ -74,7 +78,7 @@ def batch_handler(event: dict[str, Any], context: Any) -> list[batch.Result]:
     record: Record = {"cold_start": _was_cold(), "code": "ok", "request_id": context.aws_request_id}
     try:
         wanted = batch.read_batch(event)
-        record["pictures"] = len(wanted.items)
+        record["images"] = len(wanted.items)
         ready = _serve()
         outcomes = batch.classify(
             wanted,
@@ -93,7 +97,7 @@ def batch_handler(event: dict[str, Any], context: Any) -> list[batch.Result]:
 
 
 def _answer(
-    http: gateway.Http, request_id: str, started: float, context: Any, record: Record
+    http: gateway.HttpRequest, request_id: str, started: float, context: Any, record: Record
 ) -> gateway.Response:
     method, path = api.route(http)
     if method == "OPTIONS":
@@ -106,10 +110,10 @@ def _answer(
         return gateway.respond(200, {"status": "ok"} | ready.about, request_id)
     request = api.read_predict(http)
     deadline = started + context.get_remaining_time_in_millis() / 1000 - RESERVE_S
-    done = ready.classify(request.pictures, deadline)
+    done = ready.classify(request.images, deadline)
     record |= {
-        "sources": sorted({picture.source.kind for picture in request.pictures}),
-        "pictures": len(done.answers),
+        "sources": sorted({image.source.kind for image in request.images}),
+        "images": len(done.answers),
         "refused": done.refused,
         "bytes": done.size,
         "timing_ms": done.timing_ms,
@@ -134,7 +138,7 @@ def _answer(
 
 def _fetch_item(ready: Service, item: batch.Item, ends: float) -> bytes:
     if time.monotonic() >= ends:
-        raise FetchTimeout("The batch ran out of time before it came to this picture.")
+        raise FetchTimeout("The batch ran out of time before it came to this image.")
     return ready.fetch(item.source(), ends)
 
 

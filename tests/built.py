@@ -21,9 +21,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from check_build import parts_of
 
-from local.environment import EMULATOR
+from tools.checks.build import parts_of
+from tools.local.environment import EMULATOR
 
 BUILD = Path(__file__).parents[1] / ".aws-sam" / "build"
 SANDBOX = os.environ.get("LAMBDA_SANDBOX")

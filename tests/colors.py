@@ -1,7 +1,7 @@
-"""A network small enough to work out by hand: it tells red, green and blue pictures apart.
+"""A network small enough to work out by hand: it tells red, green and blue images apart.
 
-The mean colour of the picture, through one fully connected layer, through softmax. So the tests
-know what the answer must be, to the last digit, from the picture alone.
+The mean colour of the image, through one fully connected layer, through softmax. So the tests
+know what the answer must be, to the last digit, from the image alone.
 """
 
 import hashlib
@@ -27,7 +27,7 @@ INPUT = {
 
 
 def expected(rgb: Sequence[float]) -> dict[str, float]:
-    """The probability of each name for a picture all of one colour, 0..255."""
+    """The probability of each name for an image all of one colour, 0..255."""
     logits = WEIGHTS @ ((np.array(rgb, np.float64) / 255 - 0.5) / 0.5)
     odds = np.exp(logits - logits.max())
     return dict(zip(NAMES, (odds / odds.sum()).tolist(), strict=True))
@@ -35,7 +35,7 @@ def expected(rgb: Sequence[float]) -> dict[str, float]:
 
 def write_bundle(folder: Path, **changes: Any) -> Path:
     """Write the bundle into ``folder``; ``changes`` replace members of its manifest."""
-    from classifier.lean_mxnet import mx
+    from classifier.model.lean_mxnet import mx
 
     data = mx.sym.Variable("data")
     mean = mx.sym.Flatten(mx.sym.mean(data, axis=(2, 3)))

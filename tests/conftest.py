@@ -24,8 +24,8 @@ import pytest
 import requests
 from aws_lambda_powertools import Logger
 
-from local.environment import Environment, Function
-from local.s3 import CREDENTIALS, StandIn
+from tools.local.environment import Environment, Function
+from tools.local.s3 import CREDENTIALS, LocalS3
 
 ROOT = Path(__file__).parent.parent
 
@@ -90,8 +90,8 @@ def _no_caller_settings(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(scope="session")
-def s3_server() -> Iterator[StandIn]:
-    server = StandIn()
+def s3_server() -> Iterator[LocalS3]:
+    server = LocalS3()
     server.start()
     with pytest.MonkeyPatch.context() as patch:
         for name, value in server.variables.items():
@@ -101,7 +101,7 @@ def s3_server() -> Iterator[StandIn]:
 
 
 @pytest.fixture
-def s3(s3_server: StandIn) -> Iterator[Any]:
+def s3(s3_server: LocalS3) -> Iterator[Any]:
     client = s3_server.client()
     yield client
     client.close()
@@ -109,7 +109,7 @@ def s3(s3_server: StandIn) -> Iterator[Any]:
 
 
 @pytest.fixture
-def emulator(s3_server: StandIn) -> Iterator[Callable[..., Emulator]]:
+def emulator(s3_server: LocalS3) -> Iterator[Callable[..., Emulator]]:
     started: list[Emulator] = []
 
     def start(

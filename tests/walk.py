@@ -2,8 +2,8 @@
 
 ``events/NAME.json`` is an event as API Gateway sends it; ``events/answers/NAME.json`` is the
 status and body that it must get. In an answer "*" stands for anything, and in text for any part of
-it; numbers may be a hundredth off. The events name ``http://127.0.0.1:8000`` for the picture server
-and the bucket ``pictures``; a test puts its own server's address in their place.
+it; numbers may be a hundredth off. The events name ``http://127.0.0.1:8000`` for the image server
+and the bucket ``images``; a test puts its own server's address in their place.
 """
 
 import json
@@ -17,30 +17,30 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-import pictures
+import images
 import pytest
 
 EVENTS = Path(__file__).parents[1] / "events"
 NAMES = sorted(path.stem for path in EVENTS.glob("*.json"))
 PLACEHOLDER = "127.0.0.1:8000"
 
-PICTURES = {
-    "red.png": pictures.encode(pictures.plain((200, 30, 20)), "PNG"),
-    "green.jpg": pictures.encode(pictures.plain((20, 180, 40)), "JPEG", quality=95),
-    "blue.webp": pictures.encode(pictures.plain((30, 60, 220)), "WEBP", lossless=True),
+IMAGES = {
+    "red.png": images.encode(images.plain((200, 30, 20)), "PNG"),
+    "green.jpg": images.encode(images.plain((20, 180, 40)), "JPEG", quality=95),
+    "blue.webp": images.encode(images.plain((30, 60, 220)), "WEBP", lossless=True),
 }
 
 # The function's settings under which the answers hold (and PRIVATE_URL_HOSTS, the server's).
-SETTINGS = {"S3_READ_BUCKETS": "pictures", "MAX_IMAGE_BYTES": "1000000", "FETCH_TIMEOUT_S": "2"}
+SETTINGS = {"S3_READ_BUCKETS": "images", "MAX_IMAGE_BYTES": "1000000", "FETCH_TIMEOUT_S": "2"}
 
 
-class _Pictures(BaseHTTPRequestHandler):
+class _Images(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def do_GET(self) -> None:
         name = self.path.removeprefix("/")
-        if name in PICTURES:
-            self._answer(200, PICTURES[name])
+        if name in IMAGES:
+            self._answer(200, IMAGES[name])
         elif name == "redirect":
             self._answer(302, b"", location="/red.png")
         elif name == "redirect-inside":
@@ -88,9 +88,9 @@ class _Pictures(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def picture_server(host: str = "127.0.0.1") -> Iterator[str]:
-    """Serve the pictures that the events name; yields ``host:port``."""
-    server = ThreadingHTTPServer((host, 0), _Pictures)
+def image_server(host: str = "127.0.0.1") -> Iterator[str]:
+    """Serve the images that the events name; yields ``host:port``."""
+    server = ThreadingHTTPServer((host, 0), _Images)
     server.daemon_threads = True
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
@@ -103,18 +103,18 @@ def picture_server(host: str = "127.0.0.1") -> Iterator[str]:
 
 
 def fill(s3: Any, bundle: Path, prefix: str) -> None:
-    """Make the events' buckets in ``s3``, with the pictures and, below ``prefix``, ``bundle``."""
-    for bucket in ("models", "pictures"):
+    """Make the events' buckets in ``s3``, with the images and, below ``prefix``, ``bundle``."""
+    for bucket in ("models", "images"):
         s3.create_bucket(Bucket=bucket)
     for path in bundle.iterdir():
         s3.put_object(Bucket="models", Key=f"{prefix}/{path.name}", Body=path.read_bytes())
-    for name, data in PICTURES.items():
-        s3.put_object(Bucket="pictures", Key=name, Body=data)
+    for name, data in IMAGES.items():
+        s3.put_object(Bucket="images", Key=name, Body=data)
 
 
-def event(name: str, pictures_at: str) -> dict[str, Any]:
-    """The event ``name``, its pictures at ``pictures_at`` (``host:port``)."""
-    return json.loads(_replaced((EVENTS / f"{name}.json").read_text(), pictures_at))
+def event(name: str, images_at: str) -> dict[str, Any]:
+    """The event ``name``, its images at ``images_at`` (``host:port``)."""
+    return json.loads(_replaced((EVENTS / f"{name}.json").read_text(), images_at))
 
 
 def check(name: str, response: dict[str, Any]) -> None:
@@ -131,9 +131,9 @@ def check(name: str, response: dict[str, Any]) -> None:
     _same(answer["body"], json.loads(response["body"]), "body")
 
 
-def _replaced(text: str, pictures_at: str) -> str:
-    return text.replace(PLACEHOLDER, pictures_at).replace(
-        quote(PLACEHOLDER, safe=""), quote(pictures_at, safe="")
+def _replaced(text: str, images_at: str) -> str:
+    return text.replace(PLACEHOLDER, images_at).replace(
+        quote(PLACEHOLDER, safe=""), quote(images_at, safe="")
     )
 
 

@@ -23,21 +23,21 @@ def build(layer: str, destination: Path) -> None:
         cache.key_of([HERE / "requirements.txt"], versions),
         lambda folder: packages.install(HERE / "requirements.txt", folder),
     )
-    recipe = HERE.parent / layer
+    preprocessing = HERE.parent / layer
     built = cache.entry(
         layer,
-        cache.key_of([HERE, recipe], versions),
-        lambda folder: _make(recipe, tools, folder),
+        cache.key_of([HERE, preprocessing], versions),
+        lambda folder: _make(preprocessing, tools, folder),
     )
     shutil.copytree(built, destination, dirs_exist_ok=True)
 
 
-def _make(recipe: Path, tools: Path, layer: Path) -> None:
+def _make(preprocessing: Path, tools: Path, layer: Path) -> None:
     with tempfile.TemporaryDirectory(prefix="work-", dir=layer.parent) as folder:
         work = Path(folder)
-        packages.unpack(recipe / "sources.txt", work / "sources", source=True)
-        packages.unpack(recipe / "wheels.txt", work / "wheels", source=False)
-        machine.run(recipe / "build.sh", work, layer, tools)
+        packages.unpack(preprocessing / "sources.txt", work / "sources", source=True)
+        packages.unpack(preprocessing / "wheels.txt", work / "wheels", source=False)
+        machine.run(preprocessing / "build.sh", work, layer, tools)
         seal.seal(layer)
 
 

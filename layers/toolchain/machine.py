@@ -1,4 +1,4 @@
-"""The machine that builds: what must be on it, and how a recipe runs there."""
+"""The machine that builds: what must be on it, and how a preprocessing runs there."""
 
 import collections
 import importlib.util
@@ -42,16 +42,16 @@ def check() -> str:
     return f"Python {platform.python_version()}, {nasm.stdout.strip()}"
 
 
-def run(recipe: Path, work: Path, layer: Path, tools: Path) -> None:
+def run(preprocessing: Path, work: Path, layer: Path, tools: Path) -> None:
     """Run a layer's build.sh in ``work``, which holds its sources and wheels, to fill ``layer``.
 
     Prints a line now and then. Raises BuildError with the last lines of the log when it fails.
     """
-    name, started = recipe.parent.name, time.monotonic()
+    name, started = preprocessing.parent.name, time.monotonic()
     print(f"building the {name} layer from source: some minutes, once", flush=True)
     last, due = collections.deque[str](maxlen=40), started + SECONDS_BETWEEN_LINES
     with subprocess.Popen(
-        ["/bin/sh", "-eu", str(recipe)], cwd=work, env=_environment(work, layer, tools),
+        ["/bin/sh", "-eu", str(preprocessing)], cwd=work, env=_environment(work, layer, tools),
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
         text=True, errors="replace", start_new_session=True,
     ) as process:  # fmt: skip
@@ -66,12 +66,12 @@ def run(recipe: Path, work: Path, layer: Path, tools: Path) -> None:
             os.killpg(process.pid, signal.SIGKILL)  # compilers too, which Ctrl-C does not reach
             raise
     if process.returncode:
-        raise BuildError(f"{recipe.name} failed\n" + "".join(last))
+        raise BuildError(f"{preprocessing.name} failed\n" + "".join(last))
     print(f"built the {name} layer in {time.monotonic() - started:.0f} s", flush=True)
 
 
 def _environment(work: Path, layer: Path, tools: Path) -> dict[str, str]:
-    """Variables of a recipe: none of the caller's but PATH, so that all builds are alike."""
+    """Variables of a preprocessing: none of the caller's but PATH, so that all builds are alike."""
     binaries = [Path(__file__).parent / "bin", tools / "bin", tools / "cmake" / "data" / "bin"]
     # Fused multiply-adds would round otherwise than the wheels do.
     flags = "-g0 -w -ffp-contract=off"

@@ -11,16 +11,17 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
-from classifier import api, gateway
+from classifier.api import gateway
+from classifier.api import predict as api
 from classifier.errors import InvalidRequest, RequestError
-from classifier.image import Tensor
-from classifier.labels import Label, Probabilities, top
-from classifier.sources import Url
+from classifier.fetch.sources import Url
+from classifier.image.tensor import Tensor
+from classifier.model.labels import Label, Probabilities, top
 
-# Pictures that are classified together, and downloads side by side.
+# Images that are classified together, and downloads side by side.
 CHUNK = 16
 # A state of Step Functions holds 256 KiB. Keys of the greatest length (1,024 bytes) and sixteen
-# of ImageNet's longest labels for each of sixty-four pictures stay just below that.
+# of ImageNet's longest labels for each of sixty-four images stay just below that.
 MAX_ITEMS = 64
 MAX_TOP_K = 16
 
@@ -39,7 +40,7 @@ class Item:
     key: Any
 
     def source(self) -> Url:
-        """Where the picture is. Raises InvalidRequest."""
+        """Where the image is. Raises InvalidRequest."""
         if not isinstance(self.key, str) or not self.key:
             raise InvalidRequest("The item has no 'Key'.")
         if not isinstance(self.bucket, str) or not self.bucket:
@@ -86,11 +87,11 @@ def classify(batch: Batch, fetch: Fetch, decode: Decode, forward: Classify) -> l
     """What became of each object of ``batch``, in order.
 
     fetch: an item -> its bytes; called by CHUNK threads at once. decode: bytes -> the tensor of
-    one picture, (3, size, size) float32. forward: n <= CHUNK of those -> (n, classes) float32.
+    one image, (3, size, size) float32. forward: n <= CHUNK of those -> (n, classes) float32.
     RequestError of the first two is the outcome of that object alone; whatever else is raised,
     and all that ``forward`` raises, ends the batch.
 
-    Pictures that cannot be read leave no gap: those that can be fill every chunk but the last.
+    Images that cannot be read leave no gap: those that can be fill every chunk but the last.
     """
     outcomes: dict[int, Outcome] = {}
     chunk: dict[int, Tensor] = {}
@@ -141,7 +142,7 @@ def _ahead(
     """The downloads of ``items``, in order, begun two chunks ahead of who asks for them.
 
     So the next chunk arrives while the network is busy with this one, and no more of the
-    pictures than these two chunks are in memory at any time.
+    images than these two chunks are in memory at any time.
     """
     begun: deque[Future[bytes]] = deque()
     for item in items:

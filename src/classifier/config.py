@@ -37,8 +37,8 @@ class Settings:
     private_url_hosts: ``(host, port)`` pairs that may resolve to private addresses; a port of
         ``None`` stands for the standard ones, 80 and 443.
     s3_read_buckets: buckets that callers may name with ``s3://``.
-    max_image_bytes: size of an encoded picture, bytes.
-    max_image_pixels: width times height of a picture.
+    max_image_bytes: size of an encoded image, bytes.
+    max_image_pixels: width times height of an image.
     fetch_timeout_s: one deadline for a whole download, seconds.
     threads: of OpenCV; the engine reads OMP_NUM_THREADS itself.
     memory_bytes: the function's memory; None: not told, as outside of Lambda.

@@ -41,7 +41,7 @@ class BundleError(StartupError):
 
 
 class RequestError(ClassifierError):
-    """One request, or one picture of it, cannot be answered. The message is for the caller."""
+    """One request, or one image of it, cannot be answered. The message is for the caller."""
 
     status: ClassVar[int]
     code: ClassVar[str]
@@ -61,7 +61,7 @@ class NotFound(RequestError):
 
 
 class ImageTooLarge(RequestError):
-    status, code, title = 413, "image-too-large", "The picture is too large"
+    status, code, title = 413, "image-too-large", "The image is too large"
 
 
 class UnsupportedImageType(RequestError):
@@ -69,7 +69,7 @@ class UnsupportedImageType(RequestError):
 
 
 class UndecodableImage(RequestError):
-    status, code, title = 422, "undecodable-image", "The picture cannot be decoded"
+    status, code, title = 422, "undecodable-image", "The image cannot be decoded"
 
 
 class InternalError(RequestError):
@@ -77,7 +77,7 @@ class InternalError(RequestError):
 
 
 class FetchFailed(RequestError):
-    status, code, title = 502, "fetch-failed", "The picture could not be fetched"
+    status, code, title = 502, "fetch-failed", "The image could not be fetched"
 
 
 class ModelUnavailable(RequestError):
@@ -85,4 +85,4 @@ class ModelUnavailable(RequestError):
 
 
 class FetchTimeout(RequestError):
-    status, code, title = 504, "fetch-timeout", "The picture took too long to fetch"
+    status, code, title = 504, "fetch-timeout", "The image took too long to fetch"

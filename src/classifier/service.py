@@ -1,4 +1,4 @@
-"""What an execution environment keeps between requests: settings, the network, ways to pictures."""
+"""What an execution environment keeps between requests: settings, the network, ways to images."""
 
 import os
 import time
@@ -6,24 +6,25 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
-from classifier import head_start, s3
-from classifier.api import Picture, labels_body
+from classifier.api.predict import ImageRequest, labels_body
 from classifier.config import Settings
-from classifier.download import Downloader
 from classifier.errors import InternalError, RequestError
-from classifier.heap import give_back_large_blocks
-from classifier.image import Limits, Tensor, to_tensor, use_threads
-from classifier.labels import top
-from classifier.model import Model
-from classifier.report import logger
-from classifier.sources import Fetcher, Source
+from classifier.fetch.download import Downloader
+from classifier.fetch.sources import Fetcher, Source
+from classifier.image.tensor import Limits, Tensor, to_tensor, use_threads
+from classifier.model.labels import top
+from classifier.model.network import Model
+from classifier.runtime import preload as head_start
+from classifier.runtime.malloc import give_back_large_blocks
+from classifier.runtime.telemetry import logger
+from classifier.s3 import client as s3
 
 Labels = list[dict[str, Any]]
 
 
 @dataclass(frozen=True)
 class Fetched:
-    """A picture's bytes, or why there are none, and how long that took, ms."""
+    """An image's bytes, or why there are none, and how long that took, ms."""
 
     data: bytes | RequestError
     ms: float
@@ -31,7 +32,7 @@ class Fetched:
 
 @dataclass(frozen=True)
 class Prepared:
-    """A picture on its way to the network: its tensor, or why there is none. Times in ms."""
+    """An image on its way to the network: its tensor, or why there is none. Times in ms."""
 
     tensor: Tensor | RequestError
     size: int = 0
@@ -41,10 +42,10 @@ class Prepared:
 
 @dataclass(frozen=True)
 class Classified:
-    """What became of several pictures.
+    """What became of several images.
 
-    answers: in order, the labels of each or its error. size: of all pictures, bytes.
-    timing_ms: how long ``fetch``, ``decode`` and ``inference`` took; of the pictures' own times
+    answers: in order, the labels of each or its error. size: of all images, bytes.
+    timing_ms: how long ``fetch``, ``decode`` and ``inference`` took; of the images' own times
         the longest, for they are fetched together.
     """
 
@@ -87,12 +88,12 @@ class Service:
         manifest = self.model.manifest
         return {"model": {"name": manifest.name, "version": manifest.version}}
 
-    def classify(self, pictures: tuple[Picture, ...], deadline: float) -> Classified:
-        """Fetch and decode ``pictures``, and run those that can be through the network together.
+    def classify(self, images: tuple[ImageRequest, ...], deadline: float) -> Classified:
+        """Fetch and decode ``images``, and run those that can be through the network together.
 
         deadline: a reading of ``time.monotonic()``, seconds, for the downloads.
         """
-        prepared = self._prepare(pictures, deadline)
+        prepared = self._prepare(images, deadline)
         tensors = [each.tensor for each in prepared if not isinstance(each.tensor, RequestError)]
         before = time.monotonic()
         rows = iter(self.model.classify(tensors) if tensors else ())
@@ -102,46 +103,46 @@ class Service:
             "inference": elapsed_ms(before),
         }
         answers: list[Labels | RequestError] = []
-        for picture, each in zip(pictures, prepared, strict=True):
+        for image, each in zip(images, prepared, strict=True):
             if isinstance(each.tensor, RequestError):
                 answers.append(each.tensor)
             else:
-                best = top(next(rows), self.model.labels, picture.top_k, picture.min_probability)
+                best = top(next(rows), self.model.labels, image.top_k, image.min_probability)
                 answers.append(labels_body(best))
         return Classified(answers, sum(each.size for each in prepared), timing)
 
     def fetch(self, source: Source, deadline: float) -> bytes:
-        """The bytes of one picture, within FETCH_TIMEOUT_S from now. Raises RequestError."""
+        """The bytes of one image, within FETCH_TIMEOUT_S from now. Raises RequestError."""
         latest = time.monotonic() + self.settings.fetch_timeout_s
         return self.fetcher.fetch(source, min(deadline, latest))
 
     def decode(self, data: bytes) -> Tensor:
-        """The tensor of one picture. Raises RequestError."""
+        """The tensor of one image. Raises RequestError."""
         try:
             return to_tensor(data, self.model.manifest.input, self.limits)
         except RequestError:
             raise
         except Exception as error:
-            # Whatever this picture did to the decoder, the others with it are not to suffer.
+            # Whatever this image did to the decoder, the others with it are not to suffer.
             logger.exception("unexpected")
-            raise InternalError("The picture made the service fail.") from error
+            raise InternalError("The image made the service fail.") from error
 
-    def _prepare(self, pictures: tuple[Picture, ...], deadline: float) -> list[Prepared]:
-        """Fetch the pictures side by side, and decode one after the other.
+    def _prepare(self, images: tuple[ImageRequest, ...], deadline: float) -> list[Prepared]:
+        """Fetch the images side by side, and decode one after the other.
 
         Decoding is where memory goes: 40 megapixels take some 300 MB, sixteen times would be too
         much.
         """
-        if len(pictures) == 1:
-            return [self._decoded(self._fetched(pictures[0], deadline))]
-        with ThreadPoolExecutor(len(pictures)) as pool:
-            fetched = pool.map(lambda picture: self._fetched(picture, deadline), pictures)
+        if len(images) == 1:
+            return [self._decoded(self._fetched(images[0], deadline))]
+        with ThreadPoolExecutor(len(images)) as pool:
+            fetched = pool.map(lambda image: self._fetched(image, deadline), images)
             return [self._decoded(each) for each in fetched]
 
-    def _fetched(self, picture: Picture, deadline: float) -> Fetched:
+    def _fetched(self, image: ImageRequest, deadline: float) -> Fetched:
         before = time.monotonic()
         try:
-            return Fetched(self.fetch(picture.source, deadline), elapsed_ms(before))
+            return Fetched(self.fetch(image.source, deadline), elapsed_ms(before))
         except RequestError as error:
             return Fetched(error, elapsed_ms(before))
 

@@ -1,8 +1,8 @@
 """What the tests of the running service share.
 
-pictures_at  a picture server on this machine, ``host:port``; it serves ``walk.PICTURES``.
+images_at  an image server on this machine, ``host:port``; it serves ``walk.IMAGES``.
 stack        the address of what `make run` runs, with the bundle of ``colors``; it may fetch from
-             ``pictures_at`` and from nowhere else.
+             ``images_at`` and from nowhere else.
 """
 
 from collections.abc import Iterator
@@ -14,21 +14,21 @@ from service import running
 
 
 @pytest.fixture(scope="session")
-def pictures_at() -> Iterator[str]:
-    with walk.picture_server() as address:
+def images_at() -> Iterator[str]:
+    with walk.image_server() as address:
         yield address
 
 
 @pytest.fixture(scope="session")
-def stack(tmp_path_factory: pytest.TempPathFactory, pictures_at: str) -> Iterator[str]:
+def stack(tmp_path_factory: pytest.TempPathFactory, images_at: str) -> Iterator[str]:
     folder = colors.write_bundle(tmp_path_factory.mktemp("bundle") / "colors")
     log = tmp_path_factory.mktemp("log") / "stack.log"
     settings = {
         "MODEL": str(folder),
         # Whatever address a test makes up, none but this machine's own is ever looked up or asked.
         "ALLOWED_URL_HOSTS": "127.0.0.1",
-        "PRIVATE_URL_HOSTS": pictures_at,
-        "S3_READ_BUCKETS": "pictures",
+        "PRIVATE_URL_HOSTS": images_at,
+        "S3_READ_BUCKETS": "images",
     }
     with running(log, **settings) as address:
         yield address

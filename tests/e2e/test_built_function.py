@@ -12,36 +12,36 @@ import colors
 import pytest
 import walk
 
-from local.s3 import StandIn
-from modeltool.synthetic import synthetic
+from tools.local.s3 import LocalS3
+from tools.model.synthetic import synthetic
 
 
 @pytest.fixture(scope="module")
-def pictures_at() -> Iterator[str]:
-    with walk.picture_server() as address:
+def images_at() -> Iterator[str]:
+    with walk.image_server() as address:
         yield address
 
 
 @pytest.fixture(scope="module")
-def variables(s3_server: StandIn, pictures_at: str) -> Iterator[dict[str, str]]:
+def variables(s3_server: LocalS3, images_at: str) -> Iterator[dict[str, str]]:
     """The function's environment, with its buckets made."""
     s3 = s3_server.client()
-    for bucket in ("models", "pictures"):
+    for bucket in ("models", "images"):
         s3.create_bucket(Bucket=bucket)
-    for name, data in walk.PICTURES.items():
-        s3.put_object(Bucket="pictures", Key=name, Body=data)
+    for name, data in walk.IMAGES.items():
+        s3.put_object(Bucket="images", Key=name, Body=data)
     yield (
         walk.SETTINGS
         | s3_server.variables
         | {
-            "PRIVATE_URL_HOSTS": pictures_at,
+            "PRIVATE_URL_HOSTS": images_at,
             "OMP_NUM_THREADS": "1",
         }
     )
     s3.close()
 
 
-def upload(s3_server: StandIn, folder: Path, prefix: str) -> dict[str, str]:
+def upload(s3_server: LocalS3, folder: Path, prefix: str) -> dict[str, str]:
     s3 = s3_server.client()
     for path in folder.iterdir():
         s3.put_object(Bucket="models", Key=f"{prefix}/{path.name}", Body=path.read_bytes())
@@ -51,7 +51,7 @@ def upload(s3_server: StandIn, folder: Path, prefix: str) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def function(
-    s3_server: StandIn, variables: dict[str, str], tmp_path_factory: pytest.TempPathFactory
+    s3_server: LocalS3, variables: dict[str, str], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[built.Running]:
     """The function with the network whose answers can be worked out by hand."""
     folder = tmp_path_factory.mktemp("colors")
@@ -61,14 +61,14 @@ def function(
 
 
 @pytest.mark.parametrize("name", walk.NAMES)
-def test_every_event_gets_its_answer(function: built.Running, pictures_at: str, name: str) -> None:
-    walk.check(name, function.invoke(walk.event(name, pictures_at)))
+def test_every_event_gets_its_answer(function: built.Running, images_at: str, name: str) -> None:
+    walk.check(name, function.invoke(walk.event(name, images_at)))
 
 
 def test_resnet_18_answers_every_event_in_1024_mb(
-    s3_server: StandIn,
+    s3_server: LocalS3,
     variables: dict[str, str],
-    pictures_at: str,
+    images_at: str,
     tmp_path: Path,
     record_property: Callable[[str, object], None],
 ) -> None:
@@ -76,8 +76,7 @@ def test_resnet_18_answers_every_event_in_1024_mb(
     model = upload(s3_server, tmp_path / "bundle", "resnet-18")
     with built.running(variables | model, tmp_path) as function:
         found = {
-            name: function.invoke(walk.event(name, pictures_at))["statusCode"]
-            for name in walk.NAMES
+            name: function.invoke(walk.event(name, images_at))["statusCode"] for name in walk.NAMES
         }
     wanted = {
         name: json.loads((walk.EVENTS / "answers" / f"{name}.json").read_text())["statusCode"]

@@ -14,7 +14,7 @@ import walk
 
 CONTRACT = contract.read()
 # What the tool may hold against an answer, but two things. positive_data_acceptance: whether a
-# picture is whole, and whether an address leads to one, no schema can say. unsupported_method: a
+# image is whole, and whether an address leads to one, no schema can say. unsupported_method: a
 # method that a route has not is one more route that is not there, for API Gateway too: 404.
 CHECKS = [
     "not_a_server_error",
@@ -30,7 +30,7 @@ PROVOKED = {
     "UrlNotAllowed": {"params": {"url": "s3://elsewhere/cat.jpg"}},
     "ImageTooLarge": {"headers": {"content-type": "image/jpeg"}, "data": bytes(5_000_000)},
     "UnsupportedImageType": {"headers": {"content-type": "text/plain"}, "data": "a cat"},
-    "FetchFailed": {"params": {"url": "s3://pictures/nothing.jpg"}},
+    "FetchFailed": {"params": {"url": "s3://images/nothing.jpg"}},
 }
 
 
@@ -62,13 +62,11 @@ def test_no_request_gets_an_answer_outside_the_contract(stack: str, tmp_path: Pa
     assert f"Tested: {operations}" in done.stdout
 
 
-@pytest.mark.parametrize("name", walk.PICTURES)
-def test_answers_to_real_pictures_are_in_the_contract(
-    stack: str, pictures_at: str, name: str
-) -> None:
+@pytest.mark.parametrize("name", walk.IMAGES)
+def test_answers_to_real_images_are_in_the_contract(stack: str, images_at: str, name: str) -> None:
     schema = schemathesis.openapi.from_url(f"{stack}/openapi.json")
-    url = f"http://{pictures_at}/{name}"
-    data = walk.PICTURES[name]
+    url = f"http://{images_at}/{name}"
+    data = walk.IMAGES[name]
     image = base64.b64encode(data).decode()
     post = schema["/predict"]["POST"]
     kind = f"image/{name.rpartition('.')[2].replace('jpg', 'jpeg')}"

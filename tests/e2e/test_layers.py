@@ -9,14 +9,14 @@ from pathlib import Path
 from types import CodeType
 
 import built
+import images
 import numpy as np
-import pictures
 import pytest
-from check_build import main
 from click.testing import CliRunner
 from PIL import Image
 
-from modeltool.synthetic import synthetic
+from tools.checks.build import main
+from tools.model.synthetic import synthetic
 
 WHEELS = [Path(path) for path in sys.path if path.endswith("site-packages")]
 ROOT = Path(__file__).parents[2]
@@ -49,8 +49,8 @@ CLASSIFY = """
 import sys
 from pathlib import Path
 import numpy as np
-from classifier.bundle import Folder, read_bundle
-from classifier.model import Model
+from classifier.model.bundle import Folder, read_bundle
+from classifier.model.network import Model
 
 model = Model.load(read_bundle(Folder(Path(sys.argv[1]))))
 tensors = np.load(sys.argv[2])
@@ -72,10 +72,10 @@ print(json.dumps({name: np.asarray(value).tolist() for name, value in found.item
 """  # noqa: E501
 
 
-def write_pictures(folder: Path) -> None:
+def write_images(folder: Path) -> None:
     """One of every kind of JPEG, PNG and WebP that decodes along a path of its own."""
     folder.mkdir()
-    photograph = pictures.photograph(1023, 770)
+    photograph = images.photograph(1023, 770)
     alpha = photograph.copy()
     alpha.putalpha(Image.linear_gradient("L").resize(photograph.size))
     exif = Image.Exif()
@@ -97,14 +97,14 @@ def write_pictures(folder: Path) -> None:
         "lossless.webp": (photograph, "WEBP", {"lossless": True}),
         "alpha.webp": (alpha, "WEBP", {"quality": 70}),
     }
-    for name, (picture, kind, options) in kinds.items():
-        (folder / name).write_bytes(pictures.encode(picture, kind, **options))
+    for name, (image, kind, options) in kinds.items():
+        (folder / name).write_bytes(images.encode(image, kind, **options))
 
 
 def test_pixels_are_the_wheels_to_the_bit(tmp_path: Path) -> None:
-    write_pictures(tmp_path / "pictures")
+    write_images(tmp_path / "images")
     ours, theirs = (
-        json.loads(built.python(DECODE, str(tmp_path / "pictures"), paths=paths))
+        json.loads(built.python(DECODE, str(tmp_path / "images"), paths=paths))
         for paths in (built.PATHS, WHEELS)
     )
     assert Path(ours.pop("cv2")).is_relative_to(built.LAYERS["OpencvLayer"])

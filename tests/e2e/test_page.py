@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import colors
-import pictures
+import images
 import pytest
 import walk
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Locator, Page, Route, expect, sync_playwright
 from service import Stage
 
-from classifier import gateway
+from classifier.api import gateway
 from classifier.errors import RequestError
 
 CHROMIUM = os.environ.get("CLASSIFIER_TEST_BROWSER") or shutil.which("chromium")
@@ -94,29 +94,29 @@ def page(open_page: Open) -> Page:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Pictures to pick: those of the walk, a large one, and some that are none."""
-    for name, data in walk.PICTURES.items():
+    """Images to pick: those of the walk, a large one, and some that are none."""
+    for name, data in walk.IMAGES.items():
         (tmp_path / name).write_bytes(data)
-    (tmp_path / "it's cut off.jpg").write_bytes(walk.PICTURES["green.jpg"][:200])
-    (tmp_path / "text.png").write_text("no picture at all")
+    (tmp_path / "it's cut off.jpg").write_bytes(walk.IMAGES["green.jpg"][:200])
+    (tmp_path / "text.png").write_text("no image at all")
     (tmp_path / "large.png").write_bytes(
-        pictures.encode(pictures.photograph(1900, 1400), "PNG", compress_level=0)
+        images.encode(images.photograph(1900, 1400), "PNG", compress_level=0)
     )
-    (tmp_path / "red.bmp").write_bytes(pictures.encode(pictures.plain((200, 30, 20)), "BMP"))
-    (tmp_path / "notes.txt").write_text("no picture either")
+    (tmp_path / "red.bmp").write_bytes(images.encode(images.plain((200, 30, 20)), "BMP"))
+    (tmp_path / "notes.txt").write_text("no image either")
     return tmp_path
 
 
 def pick(page: Page, *files: Path) -> Locator:
     """Choose ``files`` in the file dialogue; the run that it starts, once it has ended."""
     with page.expect_file_chooser() as chooser:
-        page.get_by_text("Choose pictures").click()
+        page.get_by_text("Choose images").click()
     chooser.value.set_files(files)
     return ended(page)
 
 
 def link(page: Page, url: str) -> Locator:
-    page.get_by_label("Address of a picture").fill(url)
+    page.get_by_label("Address of an image").fill(url)
     page.get_by_role("button", name="Classify").click()
     return ended(page)
 
@@ -141,7 +141,7 @@ def first(card: Locator) -> str:
 
 
 def in_shell(run: Locator, folder: Path) -> Any:
-    """What the run's command answers when it is run where the pictures are."""
+    """What the run's command answers when it is run where the images are."""
     command = run.locator("code").text_content()
     assert command
     done = subprocess.run(
@@ -155,10 +155,10 @@ def in_shell(run: Locator, folder: Path) -> Any:
     return json.loads(done.stdout)
 
 
-# ---- One picture
+# ---- One image
 
 
-def test_a_picked_picture_is_shown_beside_its_labels(page: Page, folder: Path) -> None:
+def test_a_picked_image_is_shown_beside_its_labels(page: Page, folder: Path) -> None:
     expect(page.locator("#model")).to_have_text("colors, version 1")
     run = pick(page, folder / "red.png")
 
@@ -191,13 +191,13 @@ def test_the_command_does_the_same(page: Page, folder: Path) -> None:
     assert copied == run.locator("code").text_content()
 
 
-def test_a_dropped_picture(page: Page, folder: Path) -> None:
+def test_a_dropped_image(page: Page, folder: Path) -> None:
     drop(page, files=[folder / "blue.webp"])
     assert first(ended(page)) == "blue"
 
 
-def test_a_dropped_link(page: Page, pictures_at: str) -> None:
-    drop(page, text=f"http://{pictures_at}/red.png")
+def test_a_dropped_link(page: Page, images_at: str) -> None:
+    drop(page, text=f"http://{images_at}/red.png")
     assert first(ended(page)) == "red"
 
 
@@ -214,7 +214,7 @@ def drop(page: Page, files: list[Path] | None = None, text: str = "") -> None:
     expect(page.locator("body")).not_to_have_class("dropping")
 
 
-def test_a_pasted_picture(page: Page) -> None:
+def test_a_pasted_image(page: Page) -> None:
     page.evaluate(
         """async () => {
           const canvas = new OffscreenCanvas(40, 40);
@@ -236,20 +236,20 @@ def test_a_pasted_picture(page: Page) -> None:
     assert in_shell(run, folder)["labels"][0]["label"] == "green"
 
 
-def test_a_pasted_address(page: Page, pictures_at: str) -> None:
-    page.evaluate("url => navigator.clipboard.writeText(url)", f"http://{pictures_at}/blue.webp")
+def test_a_pasted_address(page: Page, images_at: str) -> None:
+    page.evaluate("url => navigator.clipboard.writeText(url)", f"http://{images_at}/blue.webp")
     page.keyboard.press("Control+V")
     assert first(ended(page)) == "blue"
 
 
-def test_a_linked_picture_is_fetched_by_the_service_alone(
-    page: Page, folder: Path, pictures_at: str
+def test_a_linked_image_is_fetched_by_the_service_alone(
+    page: Page, folder: Path, images_at: str
 ) -> None:
-    url = f"http://{pictures_at}/red.png?name=it's"
+    url = f"http://{images_at}/red.png?name=it's"
     run = link(page, url.partition("?")[0])
     assert first(run) == "red"
     expect(run.locator("img")).to_have_count(0)
-    expect(run.locator(".linked")).to_contain_text(f"http://{pictures_at}/red.png")
+    expect(run.locator(".linked")).to_contain_text(f"http://{images_at}/red.png")
     assert in_shell(run, folder)["labels"][0]["label"] == "red"
 
 
@@ -262,10 +262,10 @@ def test_a_cold_start_is_told(page: Page, folder: Path) -> None:
     expect(pick(page, folder / "red.png").get_by_text("cold start")).to_be_visible()
 
 
-# ---- Several pictures
+# ---- Several images
 
 
-def test_several_pictures_go_as_one_request(page: Page, folder: Path) -> None:
+def test_several_images_go_as_one_request(page: Page, folder: Path) -> None:
     requests: list[str] = []
     page.on("request", lambda request: requests.append(f"{request.method} {request.url}"))
     names = ["red.png", "it's cut off.jpg", "green.jpg", "blue.webp"]
@@ -275,10 +275,10 @@ def test_several_pictures_go_as_one_request(page: Page, folder: Path) -> None:
     cards = run.locator(".card").all()
     assert [card.locator("h3").inner_text() for card in cards] == names
     assert [first(cards[index]) for index in (0, 2, 3)] == ["red", "green", "blue"]
-    expect(cards[1]).to_contain_text("This picture is damaged or not complete.")
+    expect(cards[1]).to_contain_text("This image is damaged or not complete.")
     said = page.get_by_role("status")
     expect(said).to_contain_text("red.png: red, ")
-    expect(said).to_contain_text("it's cut off.jpg: This picture is damaged")
+    expect(said).to_contain_text("it's cut off.jpg: This image is damaged")
 
     results = in_shell(run, folder)["results"]
     assert [result.get("error", {}).get("code") for result in results] == [
@@ -289,31 +289,31 @@ def test_several_pictures_go_as_one_request(page: Page, folder: Path) -> None:
     ]
 
 
-def test_seventeen_pictures_go_as_two(page: Page, folder: Path) -> None:
+def test_seventeen_images_go_as_two(page: Page, folder: Path) -> None:
     for index in range(17):
         shutil.copy(folder / "red.png", folder / f"{index}.png")
     with page.expect_file_chooser() as chooser:
-        page.get_by_text("Choose pictures").click()
+        page.get_by_text("Choose images").click()
     chooser.value.set_files([folder / f"{index}.png" for index in range(17)])
     runs = [ended(page, 0), ended(page, 1)]
     assert sorted(run.locator(".labels").count() for run in runs) == [1, 16]
 
 
-def test_several_addresses_are_pasted(page: Page, folder: Path, pictures_at: str) -> None:
-    urls = [f"http://{pictures_at}/{name}" for name in ("red.png", "nothing's-here", "blue.webp")]
+def test_several_addresses_are_pasted(page: Page, folder: Path, images_at: str) -> None:
+    urls = [f"http://{images_at}/{name}" for name in ("red.png", "nothing's-here", "blue.webp")]
     page.evaluate("text => navigator.clipboard.writeText(text)", "\n".join(urls))
     page.keyboard.press("Control+V")
     run = ended(page)
     cards = run.locator(".card").all()
     assert (first(cards[0]), first(cards[2])) == ("red", "blue")
-    expect(cards[1]).to_contain_text("The picture could not be fetched.")
+    expect(cards[1]).to_contain_text("The image could not be fetched.")
     assert "error" in in_shell(run, folder)["results"][1]
 
 
-# ---- Pictures that are not sent as they are
+# ---- Images that are not sent as they are
 
 
-def test_a_large_picture_is_sent_as_a_smaller_copy(page: Page, folder: Path) -> None:
+def test_a_large_image_is_sent_as_a_smaller_copy(page: Page, folder: Path) -> None:
     assert (folder / "large.png").stat().st_size > 6_000_000
     run = pick(page, folder / "large.png")
     assert len(shown(run)) == 3
@@ -322,7 +322,7 @@ def test_a_large_picture_is_sent_as_a_smaller_copy(page: Page, folder: Path) -> 
     download.value.save_as(folder / "large-copy.jpg")
     data = (folder / "large-copy.jpg").read_bytes()
     assert len(data) <= 4 * 1024 * 1024
-    assert min(pictures.pixels(data).shape[:2]) == 1024
+    assert min(images.pixels(data).shape[:2]) == 1024
     assert in_shell(run, folder)["labels"][0]["label"] == first(run)
 
 
@@ -332,10 +332,10 @@ def test_another_type_is_sent_as_jpeg(page: Page, folder: Path) -> None:
     expect(run.get_by_role("link", name="red-copy.jpg")).to_be_visible()
 
 
-def test_what_is_no_picture_is_not_sent(page: Page, folder: Path) -> None:
+def test_what_is_no_image_is_not_sent(page: Page, folder: Path) -> None:
     run = pick(page, folder / "notes.txt", folder / "red.png")
     cards = run.locator(".card").all()
-    expect(cards[0]).to_contain_text("This is not a picture that can be classified")
+    expect(cards[0]).to_contain_text("This is not an image that can be classified")
     assert first(cards[1]) == "red"
     alone = pick(page, folder / "notes.txt")
     expect(alone).to_contain_text("so it was not sent")
@@ -344,22 +344,22 @@ def test_what_is_no_picture_is_not_sent(page: Page, folder: Path) -> None:
 # ---- What goes wrong
 
 
-def test_a_refused_picture(page: Page, folder: Path) -> None:
+def test_a_refused_image(page: Page, folder: Path) -> None:
     run = pick(page, folder / "text.png")
-    expect(run).to_contain_text("This is not a picture that can be classified")
+    expect(run).to_contain_text("This is not an image that can be classified")
     expect(run).to_contain_text("Request ")
 
 
 def test_a_refused_address(page: Page) -> None:
-    sentence = "The service does not fetch pictures from this address."
-    for url in ("https://pictures.example/a.jpg", "ftp://127.0.0.1/a.jpg", "s3://somebody/a.jpg"):
+    sentence = "The service does not fetch images from this address."
+    for url in ("https://images.example/a.jpg", "ftp://127.0.0.1/a.jpg", "s3://somebody/a.jpg"):
         expect(link(page, url)).to_contain_text(sentence)
         expect(page.get_by_role("status")).to_contain_text(sentence)
 
 
-def test_a_picture_that_is_not_there(page: Page, pictures_at: str) -> None:
-    run = link(page, f"http://{pictures_at}/nothing.jpg")
-    expect(run).to_contain_text("The picture could not be fetched.")
+def test_a_image_that_is_not_there(page: Page, images_at: str) -> None:
+    run = link(page, f"http://{images_at}/nothing.jpg")
+    expect(run).to_contain_text("The image could not be fetched.")
     expect(run).to_contain_text("answered with status 404")
 
 
@@ -431,11 +431,11 @@ def test_a_key_is_asked_for_and_used(page: Page, folder: Path) -> None:
 # ---- For everybody
 
 
-def test_the_keyboard_is_enough(page: Page, pictures_at: str) -> None:
+def test_the_keyboard_is_enough(page: Page, images_at: str) -> None:
     page.keyboard.press("Tab")
     expect(page.locator("#files")).to_be_focused()
     page.keyboard.press("Tab")
-    page.keyboard.type(f"http://{pictures_at}/green.jpg")
+    page.keyboard.type(f"http://{images_at}/green.jpg")
     page.keyboard.press("Enter")
     assert first(ended(page)) == "green"
     expect(page.get_by_role("status")).to_contain_text("green, ")
@@ -450,10 +450,10 @@ def test_the_page_lives_at_a_stage_without_a_slash(open_page: Open, folder: Path
     expect(page.get_by_role("heading", level=1)).to_be_visible()
 
 
-def test_nothing_sticks_out(page: Page, folder: Path, pictures_at: str) -> None:
+def test_nothing_sticks_out(page: Page, folder: Path, images_at: str) -> None:
     pick(page, folder / "red.png", folder / "it's cut off.jpg")
-    link(page, f"http://{pictures_at}/{'long' * 100}")
-    link(page, f"http://{pictures_at}/red.png")
+    link(page, f"http://{images_at}/{'long' * 100}")
+    link(page, f"http://{images_at}/red.png")
     for path in ("", "docs"):
         if path:
             page.get_by_role("link", name="API reference").click()
@@ -463,14 +463,14 @@ def test_nothing_sticks_out(page: Page, folder: Path, pictures_at: str) -> None:
             assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
-def test_axe_finds_nothing(open_page: Open, folder: Path, pictures_at: str) -> None:
+def test_axe_finds_nothing(open_page: Open, folder: Path, images_at: str) -> None:
     page = open_page(reduced_motion="reduce")
     expect(page.locator("#model")).to_have_class("ready")
     assert violations(page) == []
     pick(page, folder / "red.png", folder / "it's cut off.jpg")
     pick(page, folder / "large.png")
-    link(page, f"http://{pictures_at}/red.png")
-    link(page, f"http://{pictures_at}/nothing")
+    link(page, f"http://{images_at}/red.png")
+    link(page, f"http://{images_at}/nothing")
     assert violations(page) == []
     page.get_by_role("link", name="API reference").click()
     expect(page.get_by_role("heading", level=1)).to_be_visible()

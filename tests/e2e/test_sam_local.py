@@ -18,7 +18,7 @@ from pathlib import Path
 
 import built
 import colors
-import pictures
+import images
 import pytest
 import requests
 import walk
@@ -38,24 +38,24 @@ import sys
 from pathlib import Path
 import boto3
 s3 = boto3.client("s3")
-s3.create_bucket(Bucket="pictures")
+s3.create_bucket(Bucket="images")
 for path in Path(sys.argv[1]).iterdir():
-    s3.upload_file(str(path), "pictures", path.name)
+    s3.upload_file(str(path), "images", path.name)
 """
 
 
 @pytest.fixture(scope="module")
-def pictures_at() -> Iterator[str]:
-    with walk.picture_server(HOST) as address:
+def images_at() -> Iterator[str]:
+    with walk.image_server(HOST) as address:
         yield address
 
 
 @pytest.fixture(scope="module")
-def sam_local(pictures_at: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[str]]:
-    """The start of every command line; a local S3 holds the model and the pictures."""
+def sam_local(images_at: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[str]]:
+    """The start of every command line; a local S3 holds the model and the images."""
     folder = tmp_path_factory.mktemp("local")
     bundle = colors.write_bundle(folder / "colors")
-    settings = walk.SETTINGS | {"PRIVATE_URL_HOSTS": pictures_at}
+    settings = walk.SETTINGS | {"PRIVATE_URL_HOSTS": images_at}
     stand_in = subprocess.Popen(
         [sys.executable, "scripts/check_sam_local.py", str(bundle), "--host", HOST],
         cwd=ROOT, env={**os.environ, **settings}, text=True,
@@ -67,14 +67,14 @@ def sam_local(pictures_at: str, tmp_path_factory: pytest.TempPathFactory) -> Ite
         assert lines[2].startswith("sam local start-api"), lines
         files = lines[2].split()[3:]
         values = json.loads((ROOT / files[-1]).read_text())["Parameters"]
-        (folder / "pictures").mkdir()
-        for name, data in walk.PICTURES.items():
-            (folder / "pictures" / name).write_bytes(data)
+        (folder / "images").mkdir()
+        for name, data in walk.IMAGES.items():
+            (folder / "images" / name).write_bytes(data)
         # In a process of its own: the tests' does not leave the loopback interface.
         credentials = {"AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "local"}
         place = {"AWS_ENDPOINT_URL_S3": values["AWS_ENDPOINT_URL_S3"], "AWS_REGION": "us-east-1"}
         subprocess.run(
-            [sys.executable, "-c", PUT, str(folder / "pictures")],
+            [sys.executable, "-c", PUT, str(folder / "images")],
             env={**os.environ, **credentials, **place}, check=True,
         )  # fmt: skip
         more = ["--skip-pull-image", "--parameter-overrides", f"MemorySize={built.MEMORY_MB}"]
@@ -90,10 +90,10 @@ def sam(*arguments: str) -> list[str]:
 
 @pytest.mark.parametrize("name", INVOKED)
 def test_invoke_gives_an_event_its_answer(
-    sam_local: list[str], pictures_at: str, tmp_path: Path, name: str
+    sam_local: list[str], images_at: str, tmp_path: Path, name: str
 ) -> None:
     event = tmp_path / "event.json"
-    event.write_text(json.dumps(walk.event(name, pictures_at)))
+    event.write_text(json.dumps(walk.event(name, images_at)))
     done = subprocess.run(
         sam("invoke", "ClassifyFunction", "--event", str(event), *sam_local),
         cwd=ROOT, capture_output=True, text=True, check=False,
@@ -126,13 +126,13 @@ def serving(command: str, log: Path, options: list[str]) -> Iterator[str]:
 
 
 def test_a_warm_function_gives_every_event_its_answer(
-    sam_local: list[str], pictures_at: str, tmp_path: Path, subtests: pytest.Subtests
+    sam_local: list[str], images_at: str, tmp_path: Path, subtests: pytest.Subtests
 ) -> None:
     with serving("start-lambda", tmp_path / "log", sam_local) as address:
         invocations = f"{address}/2015-03-31/functions/ClassifyFunction/invocations"
         for name in walk.NAMES:
             with subtests.test(name):
-                event = walk.event(name, pictures_at)
+                event = walk.event(name, images_at)
                 walk.check(name, requests.post(invocations, json=event, timeout=60).json())
 
 
@@ -143,19 +143,19 @@ def api(sam_local: list[str], tmp_path_factory: pytest.TempPathFactory) -> Itera
         yield address
 
 
-def test_the_api_answers(api: str, pictures_at: str) -> None:
+def test_the_api_answers(api: str, images_at: str) -> None:
     health = requests.get(f"{api}/health", timeout=60)
     assert (health.status_code, health.json()["model"]["name"]) == (200, "colors")
-    green = pictures.encode(pictures.plain((20, 180, 40)), "JPEG", quality=95)
+    green = images.encode(images.plain((20, 180, 40)), "JPEG", quality=95)
     posts = [
-        {"json": {"url": f"http://{pictures_at}/green.jpg"}},
+        {"json": {"url": f"http://{images_at}/green.jpg"}},
         {"json": {"image": base64.b64encode(green).decode()}},
         {"data": green, "headers": {"content-type": "image/jpeg"}},
     ]
     answers = [requests.post(f"{api}/predict", timeout=60, **post) for post in posts]
     answers.append(
         requests.get(
-            f"{api}/predict", {"url": f"http://{pictures_at}/green.jpg", "top_k": 1}, timeout=60
+            f"{api}/predict", {"url": f"http://{images_at}/green.jpg", "top_k": 1}, timeout=60
         )
     )
     assert [answer.status_code for answer in answers] == [200] * 4

@@ -17,7 +17,7 @@ from PIL import Image
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
 
-import pictures  # noqa: E402  (found through the path above)
+import images  # noqa: E402  (found through the path above)
 
 URL = "https://a.example/cat.jpg"
 PIXEL = "iVBORw0KGgo="
@@ -57,7 +57,7 @@ def events() -> dict[str, bytes]:
             headers={"Content-Type": "application/json; charset=utf-8"},
             body=json.dumps({"image": PIXEL, "top_k": 100}),
         ),
-        "rest-post-picture": rest(
+        "rest-post-image": rest(
             "POST", "/predict", headers=image, body=PIXEL, isBase64Encoded=True
         ),
         "rest-query-of-wrong-types": rest(
@@ -67,7 +67,7 @@ def events() -> dict[str, bytes]:
         "http-get": http("GET", "/predict", rawQueryString=f"url={URL}&top_k=1"),
         "http-get-stage": http("GET", "/Prod/health", requestContext={
             "stage": "Prod", "http": {"method": "GET"}, "requestId": "r"}),
-        "http-post-picture": http(
+        "http-post-image": http(
             "POST", "/predict", headers=image, body=PIXEL, isBase64Encoded=True,
             rawQueryString="top_k=2&min_probability=1e-3",
         ),
@@ -94,39 +94,39 @@ def events() -> dict[str, bytes]:
 
 
 def images() -> dict[str, bytes]:
-    photo = pictures.photograph(24, 16)
+    photo = images.photograph(24, 16)
     grey, palette = photo.convert("L"), photo.convert("P")
     translucent = photo.copy()
     translucent.putalpha(grey)
     exif = Image.Exif()
     exif[0x0112] = 6
     frames = {"save_all": True, "append_images": [palette]}
-    jpeg = pictures.encode(photo, "JPEG", quality=40)
+    jpeg = images.encode(photo, "JPEG", quality=40)
     return {
         "baseline.jpg": jpeg,
-        "progressive.jpg": pictures.encode(photo, "JPEG", quality=40, progressive=True),
-        "restarts.jpg": pictures.encode(photo, "JPEG", quality=40, restart_marker_blocks=1),
-        "turned.jpg": pictures.encode(photo, "JPEG", quality=40, exif=exif),
-        "grey.jpg": pictures.encode(grey, "JPEG", quality=40),
-        "cmyk.jpg": pictures.encode(photo.convert("CMYK"), "JPEG", quality=40),
+        "progressive.jpg": images.encode(photo, "JPEG", quality=40, progressive=True),
+        "restarts.jpg": images.encode(photo, "JPEG", quality=40, restart_marker_blocks=1),
+        "turned.jpg": images.encode(photo, "JPEG", quality=40, exif=exif),
+        "grey.jpg": images.encode(grey, "JPEG", quality=40),
+        "cmyk.jpg": images.encode(photo.convert("CMYK"), "JPEG", quality=40),
         "cut-off.jpg": jpeg[: len(jpeg) // 2],
-        "scans.jpg": pictures.jpeg_with_scans(40),
+        "scans.jpg": images.jpeg_with_scans(40),
         "fill-bytes.jpg": jpeg[:2] + b"\xff" * 100 + jpeg[3:],
-        "rgb.png": pictures.encode(photo, "PNG"),
-        "palette.png": pictures.encode(palette, "PNG", transparency=1),
-        "alpha.png": pictures.encode(translucent, "PNG"),
-        "one-bit.png": pictures.encode(photo.convert("1"), "PNG"),
-        "sixteen-bits.png": pictures.encode(grey.convert("I;16"), "PNG"),
-        "turned.png": pictures.encode(grey, "PNG", exif=exif),
-        "animated.png": pictures.encode(palette, "PNG", **frames),
-        "bogus-length.png": pictures.png_with_bogus_length(),
-        "bogus-size.png": pictures.png_with_bogus_size(60000, 60000),
-        "lossy.webp": pictures.encode(photo, "WEBP", quality=30),
-        "lossless.webp": pictures.encode(palette.convert("RGB"), "WEBP", lossless=True),
-        "alpha.webp": pictures.encode(translucent, "WEBP", quality=30),
-        "turned.webp": pictures.encode(photo, "WEBP", quality=30, exif=exif),
-        "animated.webp": pictures.encode(photo, "WEBP", save_all=True, append_images=[grey]),
-        "no-picture.webp": pictures.webp_header(b"ICCP", bytes(10)),
+        "rgb.png": images.encode(photo, "PNG"),
+        "palette.png": images.encode(palette, "PNG", transparency=1),
+        "alpha.png": images.encode(translucent, "PNG"),
+        "one-bit.png": images.encode(photo.convert("1"), "PNG"),
+        "sixteen-bits.png": images.encode(grey.convert("I;16"), "PNG"),
+        "turned.png": images.encode(grey, "PNG", exif=exif),
+        "animated.png": images.encode(palette, "PNG", **frames),
+        "bogus-length.png": images.png_with_bogus_length(),
+        "bogus-size.png": images.png_with_bogus_size(60000, 60000),
+        "lossy.webp": images.encode(photo, "WEBP", quality=30),
+        "lossless.webp": images.encode(palette.convert("RGB"), "WEBP", lossless=True),
+        "alpha.webp": images.encode(translucent, "WEBP", quality=30),
+        "turned.webp": images.encode(photo, "WEBP", quality=30, exif=exif),
+        "animated.webp": images.encode(photo, "WEBP", save_all=True, append_images=[grey]),
+        "no-image.webp": images.webp_header(b"ICCP", bytes(10)),
         "other.gif": b"GIF89a\x01\0\x01\0\0\0\0;",
         "empty": b"",
     }

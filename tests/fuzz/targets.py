@@ -11,15 +11,18 @@ from collections.abc import Callable
 
 import numpy as np
 
-from classifier.api import MAX_IMAGES, MAX_TOP_K, read_predict, route
+from classifier.api.gateway import problem, read_event
+from classifier.api.predict import MAX_IMAGES, MAX_TOP_K, read_predict, route
 from classifier.errors import RequestError
-from classifier.gateway import problem, read_event
-from classifier.header import Header, sniff
-from classifier.image import Limits, to_tensor
-from classifier.manifest import Recipe
+from classifier.image.header import Header, sniff
+from classifier.image.tensor import Limits, to_tensor
+from classifier.model.manifest import Preprocessing
 
 LIMITS = Limits(bytes=1 << 20, pixels=1 << 20)
-RECIPES = (Recipe(size=32, resize=32), Recipe(size=32, resize=40, fit="crop", color="BGR"))
+RECIPES = (
+    Preprocessing(size=32, resize=32),
+    Preprocessing(size=32, resize=40, fit="crop", color="BGR"),
+)
 
 
 def events(data: bytes) -> None:
@@ -38,11 +41,11 @@ def events(data: bytes) -> None:
     except RequestError as error:
         tell(error)
         return
-    assert 1 <= len(request.pictures) <= (MAX_IMAGES if request.many else 1)
-    for picture in request.pictures:
-        assert 1 <= picture.top_k <= MAX_TOP_K
-        assert 0 <= picture.min_probability <= 1
-        assert picture.source.kind in {"body", "base64", "url", "s3"}
+    assert 1 <= len(request.images) <= (MAX_IMAGES if request.many else 1)
+    for image in request.images:
+        assert 1 <= image.top_k <= MAX_TOP_K
+        assert 0 <= image.min_probability <= 1
+        assert image.source.kind in {"body", "base64", "url", "s3"}
 
 
 def tell(error: RequestError) -> None:
@@ -51,7 +54,7 @@ def tell(error: RequestError) -> None:
 
 
 def headers(data: bytes) -> Header | None:
-    """``data`` as a picture that is looked at but not decoded."""
+    """``data`` as an image that is looked at but not decoded."""
     try:
         header = sniff(data)
     except RequestError as error:
@@ -64,11 +67,11 @@ def headers(data: bytes) -> Header | None:
 
 
 def images(data: bytes) -> None:
-    """``data`` as a picture that is decoded, checksums mended so that a PNG gets that far."""
+    """``data`` as an image that is decoded, checksums mended so that a PNG gets that far."""
     data = with_mended_checksums(data)
-    for recipe in RECIPES:
+    for preprocessing in RECIPES:
         try:
-            tensor = to_tensor(data, recipe, LIMITS)
+            tensor = to_tensor(data, preprocessing, LIMITS)
         except RequestError as error:
             tell(error)
             return

@@ -17,8 +17,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from classifier.download import Downloader
 from classifier.errors import RequestError
+from classifier.fetch.download import Downloader
 
 PUBLIC = "93.184.215.14"
 INSIDE = [
@@ -51,7 +51,7 @@ URLS = [
     "http://public.example@127.0.0.1/", "http://127.0.0.1\\@public.example/",
     "http://127.0.0.1%00.public.example/", "http://ⓛocalhost/", "http://localhost%2e/",
 ]  # fmt: skip
-PICTURE = b"\xff\xd8\xff picture"
+IMAGE = b"\xff\xd8\xff image"
 
 
 def prepare() -> None:
@@ -109,7 +109,7 @@ def serve_public(listener: socket.socket) -> None:
                 head = f"HTTP/1.1 302 Found\r\nLocation: http://{host}/\r\n\r\n"
                 connection.sendall(head.encode())
             else:
-                connection.sendall(b"HTTP/1.1 200 OK\r\n\r\n" + PICTURE)
+                connection.sendall(b"HTTP/1.1 200 OK\r\n\r\n" + IMAGE)
 
 
 def record(listener: socket.socket, reached: list[str]) -> None:
@@ -149,7 +149,7 @@ def main() -> None:
     for url in URLS:
         try:
             body = download.get(url)
-            outcomes[url] = "picture" if body == PICTURE else repr(body)
+            outcomes[url] = "image" if body == IMAGE else repr(body)
         except RequestError as error:
             outcomes[url] = f"{type(error).__name__}: {error}"
     inside = list(reached)

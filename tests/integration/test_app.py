@@ -15,7 +15,7 @@ import colors
 import pytest
 import walk
 
-from local.s3 import StandIn
+from tools.local.s3 import LocalS3
 
 
 class Context:
@@ -31,8 +31,8 @@ class Context:
 
 
 @pytest.fixture(scope="module")
-def pictures_at() -> Iterator[str]:
-    with walk.picture_server() as address:
+def images_at() -> Iterator[str]:
+    with walk.image_server() as address:
         yield address
 
 
@@ -42,20 +42,18 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def start(
-    s3_server: StandIn, folder: Path, pictures_at: str
-) -> Iterator[Callable[..., ModuleType]]:
+def start(s3_server: LocalS3, folder: Path, images_at: str) -> Iterator[Callable[..., ModuleType]]:
     """Starts the function as Lambda would: imports it anew under the given settings."""
     s3 = s3_server.client()
-    for bucket in ("models", "pictures"):
+    for bucket in ("models", "images"):
         s3.create_bucket(Bucket=bucket)
-    for name, data in walk.PICTURES.items():
-        s3.put_object(Bucket="pictures", Key=name, Body=data)
+    for name, data in walk.IMAGES.items():
+        s3.put_object(Bucket="images", Key=name, Body=data)
     upload(folder, "colors")
     patch = pytest.MonkeyPatch()
 
     def start(**settings: str) -> ModuleType:
-        default = {"MODEL_URI": "s3://models/colors", "PRIVATE_URL_HOSTS": pictures_at}
+        default = {"MODEL_URI": "s3://models/colors", "PRIVATE_URL_HOSTS": images_at}
         for name, value in (walk.SETTINGS | default | settings).items():
             patch.setenv(name, value)
         sys.modules.pop("app", None)
@@ -78,8 +76,8 @@ def app(start: Callable[..., ModuleType]) -> ModuleType:
 
 
 @pytest.mark.parametrize("name", walk.NAMES)
-def test_every_event_gets_its_answer(app: ModuleType, name: str, pictures_at: str) -> None:
-    walk.check(name, app.lambda_handler(walk.event(name, pictures_at), Context()))
+def test_every_event_gets_its_answer(app: ModuleType, name: str, images_at: str) -> None:
+    walk.check(name, app.lambda_handler(walk.event(name, images_at), Context()))
 
 
 def test_there_is_an_event_for_every_code() -> None:
@@ -92,15 +90,15 @@ def test_there_is_an_event_for_every_code() -> None:
     assert all(any(f'"{code}"' in answer for answer in answers) for code in codes)
 
 
-def ask(app: ModuleType, name: str, pictures_at: str, left_s: float = 30.0) -> dict[str, Any]:
-    return app.lambda_handler(walk.event(name, pictures_at), Context(left_s))
+def ask(app: ModuleType, name: str, images_at: str, left_s: float = 30.0) -> dict[str, Any]:
+    return app.lambda_handler(walk.event(name, images_at), Context(left_s))
 
 
 def test_only_the_first_answer_is_a_cold_start(
-    start: Callable[..., ModuleType], pictures_at: str
+    start: Callable[..., ModuleType], images_at: str
 ) -> None:
     app = start()
-    answers = [json.loads(ask(app, "post-png", pictures_at)["body"]) for _ in range(4)]
+    answers = [json.loads(ask(app, "post-png", images_at)["body"]) for _ in range(4)]
     assert [answer["cold_start"] for answer in answers] == [True, False, False, False]
     assert all(answer["labels"] == answers[0]["labels"] for answer in answers)
 
@@ -115,17 +113,17 @@ def log(capsys: pytest.CaptureFixture[str]) -> tuple[list[Any], list[Any]]:
 
 
 def test_a_request_is_one_line_and_one_record(
-    app: ModuleType, pictures_at: str, capsys: pytest.CaptureFixture[str]
+    app: ModuleType, images_at: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     capsys.readouterr()
-    ask(app, "post-images-one-broken", pictures_at)
+    ask(app, "post-images-one-broken", images_at)
     (line,), (record,) = log(capsys)
     assert line["message"] == "request"
     assert line["path"] == "/predict"
     assert line["status"] == 200
     assert line["code"] == "ok"
     assert line["sources"] == ["base64", "url"]
-    assert line["pictures"] == 5
+    assert line["images"] == 5
     assert line["refused"] == ["undecodable-image", "invalid-request", "fetch-failed"]
     assert line["bytes"] > 100
     assert line["model"] == "colors"
@@ -134,21 +132,21 @@ def test_a_request_is_one_line_and_one_record(
     assert record["model"] == "colors"
     assert record["outcome"] == "ok"
     assert record["Inference"][0] >= 0
-    ask(app, "refused-bucket", pictures_at)
+    ask(app, "refused-bucket", images_at)
     (line,), (record,) = log(capsys)
     assert (line["status"], line["code"], record["outcome"]) == (403, *["url-not-allowed"] * 2)
 
 
 @pytest.mark.parametrize("name", walk.NAMES)
-def test_no_address_body_or_picture_is_logged(
-    app: ModuleType, name: str, pictures_at: str, capsys: pytest.CaptureFixture[str]
+def test_no_address_body_or_image_is_logged(
+    app: ModuleType, name: str, images_at: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     capsys.readouterr()
-    event = walk.event(name, pictures_at)
+    event = walk.event(name, images_at)
     app.lambda_handler(event, Context())
     printed = "".join(capsys.readouterr())
     assert "://" not in printed
-    assert pictures_at not in printed
+    assert images_at not in printed
     body = event.get("body") or ""
     secrets = [event.get("rawQueryString"), "red.png", "password", body if len(body) > 1 else ""]
     assert not any(secret and secret in printed for secret in secrets)
@@ -156,7 +154,7 @@ def test_no_address_body_or_picture_is_logged(
 
 def test_a_bug_is_a_500_with_a_number_and_a_trace_in_the_log(
     app: ModuleType,
-    pictures_at: str,
+    images_at: str,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
@@ -166,7 +164,7 @@ def test_a_bug_is_a_500_with_a_number_and_a_trace_in_the_log(
     capsys.readouterr()
     with monkeypatch.context() as patch:
         patch.setattr(app.service.model, "classify", broken)
-        response = ask(app, "post-png", pictures_at)
+        response = ask(app, "post-png", images_at)
     body = json.loads(response["body"])
     assert (response["statusCode"], body["code"]) == (500, "internal-error")
     assert body["request_id"] == "c6af9ac6-7b61-11e6-9a41-93e8deadbeef"
@@ -174,15 +172,15 @@ def test_a_bug_is_a_500_with_a_number_and_a_trace_in_the_log(
     trace, _line = log(capsys)[0]
     assert "ZeroDivisionError: a secret of the inside" in trace["exception"]
     assert trace["request_id"] == body["request_id"]
-    assert ask(app, "post-png", pictures_at)["statusCode"] == 200
+    assert ask(app, "post-png", images_at)["statusCode"] == 200
 
 
-def test_a_download_leaves_time_for_the_answer(app: ModuleType, pictures_at: str) -> None:
+def test_a_download_leaves_time_for_the_answer(app: ModuleType, images_at: str) -> None:
     started = time.monotonic()
-    response = ask(app, "failed-too-slow", pictures_at, left_s=app.RESERVE_S + 0.5)
+    response = ask(app, "failed-too-slow", images_at, left_s=app.RESERVE_S + 0.5)
     assert json.loads(response["body"])["code"] == "fetch-timeout"
     assert time.monotonic() - started < 2  # FETCH_TIMEOUT_S
-    response = ask(app, "get-url", pictures_at, left_s=0.1)
+    response = ask(app, "get-url", images_at, left_s=0.1)
     assert json.loads(response["body"])["code"] == "fetch-timeout"
 
 
@@ -224,7 +222,7 @@ def test_a_broken_bundle_is_one_line_that_names_the_file_and_503(
     start: Callable[..., ModuleType],
     folder: Path,
     tmp_path: Path,
-    pictures_at: str,
+    images_at: str,
     capsys: pytest.CaptureFixture[str],
     break_it: Callable[[Path], object],
     file: str,
@@ -239,7 +237,7 @@ def test_a_broken_bundle_is_one_line_that_names_the_file_and_503(
     assert line["level"] == "CRITICAL"
     assert file in line["message"]
     for name in ("health", "post-png"):
-        response = ask(app, name, pictures_at)
+        response = ask(app, name, images_at)
         assert response["statusCode"] == 503
         assert json.loads(response["body"])["code"] == "model-unavailable"
         assert file not in response["body"]
@@ -257,7 +255,7 @@ def test_a_broken_bundle_is_one_line_that_names_the_file_and_503(
 )
 def test_wrong_settings_are_one_line_that_names_them(
     start: Callable[..., ModuleType],
-    pictures_at: str,
+    images_at: str,
     capsys: pytest.CaptureFixture[str],
     settings: dict[str, str],
     said: str,
@@ -266,18 +264,18 @@ def test_wrong_settings_are_one_line_that_names_them(
     app = start(**settings)
     (line,), _ = log(capsys)
     assert line["message"].startswith(said)
-    assert ask(app, "health", pictures_at)["statusCode"] == 503
+    assert ask(app, "health", images_at)["statusCode"] == 503
 
 
 def test_an_environment_heals_when_s3_does(
     start: Callable[..., ModuleType],
     folder: Path,
-    pictures_at: str,
+    images_at: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     app = start(MODEL_URI="s3://models/late")
-    assert ask(app, "post-png", pictures_at)["statusCode"] == 503
+    assert ask(app, "post-png", images_at)["statusCode"] == 503
     upload(folder, "late")
-    assert ask(app, "post-png", pictures_at)["statusCode"] == 503  # it is not tried at once
+    assert ask(app, "post-png", images_at)["statusCode"] == 503  # it is not tried at once
     monkeypatch.setattr(app, "_retry_at", time.monotonic())
-    walk.check("post-png", ask(app, "post-png", pictures_at))
+    walk.check("post-png", ask(app, "post-png", images_at))

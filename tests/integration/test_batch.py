@@ -22,16 +22,16 @@ from typing import Any
 
 import boto3
 import colors
-import pictures
+import images
 import pytest
 import service
-from batchtool import deployment, execution, local, results
-from batchtool.deployment import Deployment
 from cfnlint import api as cfnlint
 from interpreter import FunctionFailed, Interpreter, Throttled, substitute
 
 from classifier import batch
-from local.s3 import CREDENTIALS, StandIn
+from tools.batch import deployment, execution, local, results
+from tools.batch.deployment import Deployment
+from tools.local.s3 import CREDENTIALS, LocalS3
 
 DEFINITION = Path(__file__).parents[2] / "statemachine" / "batch.asl.yaml"
 CONCURRENCY, LIMIT = 8, 10
@@ -42,7 +42,7 @@ SUBSTITUTIONS = {
     "MaxConcurrency": str(CONCURRENCY),
 }
 COLORS = {"red": (220, 30, 30), "green": (30, 220, 30), "blue": (30, 30, 220)}
-BROKEN = pictures.encode(pictures.plain((1, 2, 3)), "PNG")[:40]
+BROKEN = images.encode(images.plain((1, 2, 3)), "PNG")[:40]
 
 Event = dict[str, Any]
 
@@ -66,15 +66,15 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def app(s3_server: StandIn, s3: Any, folder: Path) -> Iterator[ModuleType]:
+def app(s3_server: LocalS3, s3: Any, folder: Path) -> Iterator[ModuleType]:
     """The function, started; the buckets are there and empty, but for the model."""
-    for bucket in ("models", "pictures", "results", "secret"):
+    for bucket in ("models", "images", "results", "secret"):
         s3.create_bucket(Bucket=bucket)
     for path in folder.iterdir():
         s3.put_object(Bucket="models", Key=f"colors/{path.name}", Body=path.read_bytes())
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MODEL_URI", "s3://models/colors")
-        patch.setenv("S3_READ_BUCKETS", "pictures")
+        patch.setenv("S3_READ_BUCKETS", "images")
         sys.modules.pop("app", None)
         yield importlib.import_module("app")
         sys.modules.pop("app", None)
@@ -114,7 +114,7 @@ class Machine:
 def machine(
     app: ModuleType,
     definition: dict[str, Any],
-    s3_server: StandIn,
+    s3_server: LocalS3,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[Callable[..., Machine]]:
     monkeypatch.setenv("MOTO_PORT", s3_server.url.rpartition(":")[2])
@@ -140,13 +140,13 @@ def machine(
         yield build
 
 
-def put_pictures(s3: Any, count: int, prefix: str = "many") -> dict[str, str]:
-    """Put ``count`` pictures; the label that each should get, by key."""
-    files = {name: pictures.encode(pictures.plain(rgb), "PNG") for name, rgb in COLORS.items()}
+def put_images(s3: Any, count: int, prefix: str = "many") -> dict[str, str]:
+    """Put ``count`` images; the label that each should get, by key."""
+    files = {name: images.encode(images.plain(rgb), "PNG") for name, rgb in COLORS.items()}
     labels = {}
     for number, name in zip(range(count), itertools.cycle(COLORS), strict=False):
         key = f"{prefix}/{number:04}.png"
-        s3.put_object(Bucket="pictures", Key=key, Body=files[name])
+        s3.put_object(Bucket="images", Key=key, Body=files[name])
         labels[key] = name
     return labels
 
@@ -158,15 +158,15 @@ def keys(event: Event) -> list[str]:
 def test_a_thousand_objects_each_end_in_the_right_place_once(
     machine: Callable[..., Machine], s3: Any
 ) -> None:
-    labels = put_pictures(s3, 1000)
-    # In every batch of 64 one picture that is none, and here and there one that cannot be read:
+    labels = put_images(s3, 1000)
+    # In every batch of 64 one image that is none, and here and there one that cannot be read:
     # S3 lists what is in its archive, and does not give it out.
     broken = [key for number, key in enumerate(labels) if number % 64 == 20]
     archived = [key for number, key in enumerate(labels) if number % 250 == 7]
     for key in broken:
-        s3.put_object(Bucket="pictures", Key=key, Body=BROKEN)
+        s3.put_object(Bucket="images", Key=key, Body=BROKEN)
     for key in archived:
-        s3.put_object(Bucket="pictures", Key=key, Body=b"deep down", StorageClass="GLACIER")
+        s3.put_object(Bucket="images", Key=key, Body=b"deep down", StorageClass="GLACIER")
     tries: Counter[str] = Counter()
     seen = threading.Lock()
 
@@ -181,7 +181,7 @@ def test_a_thousand_objects_each_end_in_the_right_place_once(
             raise FunctionFailed("ModelUnavailable")
 
     machine_ = machine(inject)
-    name, end = machine_.run(bucket="pictures", prefix="many/", top_k=2)
+    name, end = machine_.run(bucket="images", prefix="many/", top_k=2)
 
     assert end.status == "SUCCEEDED"
     lines, summary = machine_.lines(name)
@@ -191,7 +191,7 @@ def test_a_thousand_objects_each_end_in_the_right_place_once(
         archived, "fetch-failed"
     )
     for line in lines:
-        assert line["bucket"] == "pictures"
+        assert line["bucket"] == "images"
         assert line["model"] == {"name": "colors", "version": "1"}
         if line["key"] not in errors:
             best, second = line["labels"]
@@ -210,7 +210,7 @@ def test_a_thousand_objects_each_end_in_the_right_place_once(
 def test_a_batch_that_comes_to_nothing_is_kept_whole_and_tried_again_apart(
     machine: Callable[..., Machine], s3: Any
 ) -> None:
-    labels = put_pictures(s3, 96)
+    labels = put_images(s3, 96)
     killer = "many/0040.png"
     calls: list[list[str]] = []
 
@@ -220,7 +220,7 @@ def test_a_batch_that_comes_to_nothing_is_kept_whole_and_tried_again_apart(
             raise FunctionFailed("Runtime.ExitError")
 
     machine_ = machine(inject)
-    source = {"bucket": "pictures", "prefix": "many/", "items_per_batch": 4, "top_k": 1}
+    source = {"bucket": "images", "prefix": "many/", "items_per_batch": 4, "top_k": 1}
     name, end = machine_.run(**source)
 
     assert (end.status, end.failed) == ("SUCCEEDED", 1), (
@@ -232,7 +232,7 @@ def test_a_batch_that_comes_to_nothing_is_kept_whole_and_tried_again_apart(
     assert calls.count(taken) == 3  # the first try and two more
     assert {line["key"] for line in lines} == labels.keys() - set(taken)
     assert summary.lost == 4
-    assert set(results.lost(machine_.deployment, name)) == {("pictures", key) for key in taken}
+    assert set(results.lost(machine_.deployment, name)) == {("images", key) for key in taken}
 
     calls.clear()
     _, end = machine_.follow(execution.redrive(machine_.deployment, machine_.arn(name)))
@@ -241,18 +241,18 @@ def test_a_batch_that_comes_to_nothing_is_kept_whole_and_tried_again_apart(
     assert "ToleratedFailure" in end.cause
 
 
-def test_pictures_that_could_not_be_fetched_are_tried_again_and_replace_their_errors(
+def test_images_that_could_not_be_fetched_are_tried_again_and_replace_their_errors(
     machine: Callable[..., Machine], s3: Any
 ) -> None:
-    labels = put_pictures(s3, 40)
-    s3.put_object(Bucket="pictures", Key="many/0003.png", Body=b"deep", StorageClass="GLACIER")
-    s3.put_object(Bucket="pictures", Key="many/0004.png", Body=BROKEN)
+    labels = put_images(s3, 40)
+    s3.put_object(Bucket="images", Key="many/0003.png", Body=b"deep", StorageClass="GLACIER")
+    s3.put_object(Bucket="images", Key="many/0004.png", Body=BROKEN)
     machine_ = machine()
-    first, _ = machine_.run(bucket="pictures", prefix="many/", top_k=1, min_probability=0.5)
+    first, _ = machine_.run(bucket="images", prefix="many/", top_k=1, min_probability=0.5)
     _, summary = machine_.lines(first)
     assert summary.refused == {"fetch-failed": 1, "undecodable-image": 1}
 
-    put_pictures(s3, 4)  # 0003 is out of the archive now; 0004 is still broken
+    put_images(s3, 4)  # 0003 is out of the archive now; 0004 is still broken
     again, end = machine_.follow(execution.redrive(machine_.deployment, machine_.arn(first)))
     assert end.status == "SUCCEEDED"
     only, _ = machine_.lines(again)
@@ -269,13 +269,13 @@ def test_pictures_that_could_not_be_fetched_are_tried_again_and_replace_their_er
 def test_an_execution_that_fails_as_a_whole_is_redriven_where_it_stopped(
     machine: Callable[..., Machine], s3: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    put_pictures(s3, 8)
+    put_images(s3, 8)
 
     def inject(event: Event) -> None:
         raise FunctionFailed("ModelUnavailable")
 
     machine_ = machine(inject)
-    name, end = machine_.run(bucket="pictures", prefix="many/")
+    name, end = machine_.run(bucket="images", prefix="many/")
     assert end.status == "FAILED"
     # Fifteen seconds at first: an environment refuses to load its model again before ten are over.
     assert machine_.interpreter.waits == [15, 30, 60, 120]
@@ -290,21 +290,19 @@ def test_an_execution_that_fails_as_a_whole_is_redriven_where_it_stopped(
 
 
 MANIFEST_ROWS = [
-    ("pictures", "many/0000.png", "red"),
-    ("pictures", "many/0001.png", "green"),
+    ("images", "many/0000.png", "red"),
+    ("images", "many/0001.png", "green"),
     ("secret", "many/0000.png", "url-not-allowed"),
-    ("pictures", "many/nothing.png", "fetch-failed"),
-    ("pictures", "many/", "invalid-request"),
-    ("pictures", "", "invalid-request"),
-    ("pictures", "many/0001.png", "green"),  # twice in the manifest, so twice in the results
+    ("images", "many/nothing.png", "fetch-failed"),
+    ("images", "many/", "invalid-request"),
+    ("images", "", "invalid-request"),
+    ("images", "many/0001.png", "green"),  # twice in the manifest, so twice in the results
 ]
 
 
 @pytest.mark.parametrize("kind", ["csv", "jsonl"])
-def test_a_manifest_says_which_pictures(
-    machine: Callable[..., Machine], s3: Any, kind: str
-) -> None:
-    put_pictures(s3, 3)
+def test_a_manifest_says_which_images(machine: Callable[..., Machine], s3: Any, kind: str) -> None:
+    put_images(s3, 3)
     rows = [{"Bucket": bucket, "Key": key, "Note": "spare"} for bucket, key, _ in MANIFEST_ROWS]
     text = "".join(json.dumps(row) + "\n" for row in rows)
     if kind == "csv":
@@ -323,8 +321,8 @@ def test_a_manifest_says_which_pictures(
     assert sorted(told) == sorted(MANIFEST_ROWS)
 
 
-@pytest.mark.parametrize("given", [{}, {"bucket": "pictures"}, {"prefix": "many/"}])
-def test_an_input_that_names_no_pictures_ends_at_once(
+@pytest.mark.parametrize("given", [{}, {"bucket": "images"}, {"prefix": "many/"}])
+def test_an_input_that_names_no_images_ends_at_once(
     machine: Callable[..., Machine], given: dict[str, str]
 ) -> None:
     _, end = machine().run(**given)
@@ -335,9 +333,9 @@ def test_an_input_that_names_no_pictures_ends_at_once(
 def test_options_out_of_bounds_are_no_reason_to_try_again(
     machine: Callable[..., Machine], s3: Any
 ) -> None:
-    put_pictures(s3, 3)
+    put_images(s3, 3)
     machine_ = machine()
-    _, end = machine_.run(bucket="pictures", prefix="many/", top_k=17)
+    _, end = machine_.run(bucket="images", prefix="many/", top_k=17)
     assert end.status == "FAILED"
     assert machine_.interpreter.waits == []
 
@@ -345,7 +343,7 @@ def test_options_out_of_bounds_are_no_reason_to_try_again(
 def test_more_executions_than_the_function_has_room_for_wait_their_turn(
     machine: Callable[..., Machine], s3: Any
 ) -> None:
-    labels = put_pictures(s3, 60)
+    labels = put_images(s3, 60)
 
     def inject(_: Event) -> None:
         # Each holds its place until the two executions together have been turned away once.
@@ -354,7 +352,7 @@ def test_more_executions_than_the_function_has_room_for_wait_their_turn(
             time.sleep(0.01)
 
     machine_ = machine(inject)
-    source = {"bucket": "pictures", "prefix": "many/", "items_per_batch": 6}
+    source = {"bucket": "images", "prefix": "many/", "items_per_batch": 6}
     started = [execution.start(machine_.deployment, source) for _ in range(2)]
     for arn in started:
         name, end = machine_.follow(arn)
@@ -425,28 +423,28 @@ def log(app: ModuleType, capsys: pytest.CaptureFixture[str], event: Event) -> li
 def test_a_batch_is_one_line_and_one_record(
     app: ModuleType, s3: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    put_pictures(s3, 3)
+    put_images(s3, 3)
     items = [{"Key": f"many/000{number}.png"} for number in range(5)]
-    line, record = log(app, capsys, {"Items": items, "BatchInput": {"bucket": "pictures"}})
+    line, record = log(app, capsys, {"Items": items, "BatchInput": {"bucket": "images"}})
     assert line["message"] == "batch"
-    assert (line["pictures"], line["refused"]) == (5, {"fetch-failed": 2})
+    assert (line["images"], line["refused"]) == (5, {"fetch-failed": 2})
     assert (line["code"], line["model"], line["version"]) == ("ok", "colors", "1")
     assert line["cold_start"] is True
     assert "many/" not in json.dumps(line)
-    assert record["BatchPictures"] == [5.0]
+    assert record["BatchImages"] == [5.0]
     assert record["BatchRefused"] == [2.0]
     assert record["BatchDuration"][0] > 0
     assert "Duration" not in record  # a batch is no slow request
 
 
-def test_a_picture_that_breaks_the_decoder_is_its_own_error(
+def test_a_image_that_breaks_the_decoder_is_its_own_error(
     app: ModuleType,
     s3: Any,
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    put_pictures(s3, 3)
-    s3.put_object(Bucket="pictures", Key="many/0001.png", Body=b"poison")
+    put_images(s3, 3)
+    s3.put_object(Bucket="images", Key="many/0001.png", Body=b"poison")
     from classifier import service
 
     decode = service.to_tensor
@@ -459,7 +457,7 @@ def test_a_picture_that_breaks_the_decoder_is_its_own_error(
     monkeypatch.setattr(service, "to_tensor", to_tensor)
     event = {
         "Items": [{"Key": f"many/000{number}.png"} for number in range(3)],
-        "BatchInput": {"bucket": "pictures"},
+        "BatchInput": {"bucket": "images"},
     }
     first, second, third = app.batch_handler(event, Context())
     assert second["error"]["code"] == "internal-error"
@@ -477,7 +475,7 @@ def test_without_a_model_a_batch_raises_and_says_so(
 
     monkeypatch.setattr(app, "service", None)
     monkeypatch.setattr(app, "_retry_at", float("inf"))
-    event = {"Items": [{"Key": "a.png"}], "BatchInput": {"bucket": "pictures"}}
+    event = {"Items": [{"Key": "a.png"}], "BatchInput": {"bucket": "images"}}
     with pytest.raises(ModelUnavailable):
         app.batch_handler(event, Context())
     line, record = log(app, capsys, event)
@@ -489,9 +487,9 @@ def test_without_a_model_a_batch_raises_and_says_so(
 def test_a_network_that_fails_is_not_told_as_well(
     app: ModuleType, s3: Any, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    put_pictures(s3, 1)
+    put_images(s3, 1)
     monkeypatch.setattr(type(app.service.model), "classify", lambda *_: 1 / 0)
-    event = {"Items": [{"Key": "many/0000.png"}], "BatchInput": {"bucket": "pictures"}}
+    event = {"Items": [{"Key": "many/0000.png"}], "BatchInput": {"bucket": "images"}}
     with pytest.raises(ZeroDivisionError):
         app.batch_handler(event, Context())
     line, _ = log(app, capsys, event)
@@ -501,10 +499,10 @@ def test_a_network_that_fails_is_not_told_as_well(
 def test_when_time_runs_out_the_rest_are_errors_and_not_lost(
     app: ModuleType, s3: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    put_pictures(s3, 2)
+    put_images(s3, 2)
     monkeypatch.setattr(app, "BATCH_RESERVE_S", 300.0)  # of the 300 s that there are
     items = [{"Key": "many/0000.png"}, {"Key": "many/0001.png"}]
-    lines = app.batch_handler({"Items": items, "BatchInput": {"bucket": "pictures"}}, Context())
+    lines = app.batch_handler({"Items": items, "BatchInput": {"bucket": "images"}}, Context())
     assert [line["error"]["code"] for line in lines] == ["fetch-timeout"] * 2
 
 
@@ -512,7 +510,7 @@ def test_when_time_runs_out_the_rest_are_errors_and_not_lost(
 
 
 @pytest.fixture
-def stack(machine: Callable[..., Machine], s3_server: StandIn, monkeypatch: Any) -> Machine:
+def stack(machine: Callable[..., Machine], s3_server: LocalS3, monkeypatch: Any) -> Machine:
     """The machine as a stack of CloudFormation knows it, found by every AWS client."""
     monkeypatch.setenv("AWS_ENDPOINT_URL", s3_server.url)
     built = machine()
@@ -525,7 +523,7 @@ def stack(machine: Callable[..., Machine], s3_server: StandIn, monkeypatch: Any)
         "Outputs": {name: {"Value": value} for name, value in values.items()},
     }
     boto3.client("cloudformation").create_stack(
-        StackName="pictures", TemplateBody=json.dumps(template)
+        StackName="images", TemplateBody=json.dumps(template)
     )
     return built
 
@@ -533,7 +531,7 @@ def stack(machine: Callable[..., Machine], s3_server: StandIn, monkeypatch: Any)
 def call(*arguments: str) -> int:
     import batch as tool
 
-    return tool.main([*arguments, "--stack", "pictures"])
+    return tool.main([*arguments, "--stack", "images"])
 
 
 def name_in(out: str) -> str:
@@ -545,16 +543,16 @@ def name_in(out: str) -> str:
 def test_from_start_to_results(
     stack: Machine, s3: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    put_pictures(s3, 20)
-    s3.put_object(Bucket="pictures", Key="many/0003.png", Body=b"deep", StorageClass="GLACIER")
+    put_images(s3, 20)
+    s3.put_object(Bucket="images", Key="many/0003.png", Body=b"deep", StorageClass="GLACIER")
     capsys.readouterr()
-    assert call("start", "s3://pictures/many/", "--items-per-batch", "4", "--top-k", "1") == 0
+    assert call("start", "s3://images/many/", "--items-per-batch", "4", "--top-k", "1") == 0
     out, told = capsys.readouterr()
     name = name_in(out)
     assert f"batch.py results {name} --to results.jsonl" in told
     assert call("follow", name) == 0
 
-    put_pictures(s3, 4)
+    put_images(s3, 4)
     assert call("redrive", name, "--no-follow") == 0
     again = name_in(capsys.readouterr().out)
     assert call("follow", again) == 0
@@ -572,8 +570,8 @@ def test_from_start_to_results(
 def test_a_failed_execution_is_told_with_what_to_do(
     stack: Machine, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    stack.deployment.s3.put_object(Bucket="pictures", Key="list.csv", Body=b"no,such\ncolumn,1\n")
-    assert call("start", "s3://pictures/list.csv") == 0  # each row is an error, and said so
+    stack.deployment.s3.put_object(Bucket="images", Key="list.csv", Body=b"no,such\ncolumn,1\n")
+    assert call("start", "s3://images/list.csv") == 0  # each row is an error, and said so
     name = name_in(capsys.readouterr().out)
     assert call("results", name) == 0
     assert capsys.readouterr().err.split() == ["classified", "0", "invalid-request", "1"]
@@ -584,9 +582,9 @@ def test_a_failed_execution_is_told_with_what_to_do(
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["start", "pictures/many"], "not of the form s3://bucket/prefix"),
-        (["start", "s3://pictures/", "--top-k", "17"], "--top-k"),
-        (["start", "s3://pictures/", "--items-per-batch", "65"], "--items-per-batch"),
+        (["start", "images/many"], "not of the form s3://bucket/prefix"),
+        (["start", "s3://images/", "--top-k", "17"], "--top-k"),
+        (["start", "s3://images/", "--items-per-batch", "65"], "--items-per-batch"),
         (["follow", "never-started"], "does not exist"),
         (["redrive", "never-started"], "does not exist"),
         (["results", "never-started"], "never-started has no results"),
@@ -618,16 +616,16 @@ def test_a_folder_and_a_prefix_on_this_machine(
 ) -> None:
     import batch as tool
 
-    place = tmp_path / "pictures"
+    place = tmp_path / "images"
     for number, (name, rgb) in enumerate(list(COLORS.items()) * 7):  # more than one request's
         (place / name).mkdir(parents=True, exist_ok=True)
-        (place / name / f"{number:02}.png").write_bytes(pictures.encode(pictures.plain(rgb), "PNG"))
-    (place / "broken.jpg").write_bytes(b"no picture either")
-    (place / "notes.txt").write_text("no picture")
+        (place / name / f"{number:02}.png").write_bytes(images.encode(images.plain(rgb), "PNG"))
+    (place / "broken.jpg").write_bytes(b"no image either")
+    (place / "notes.txt").write_text("no image")
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    settings = {"MODEL": str(folder), "S3_PORT": str(port), "S3_READ_BUCKETS": "pictures"}
+    settings = {"MODEL": str(folder), "S3_PORT": str(port), "S3_READ_BUCKETS": "images"}
     out = tmp_path / "results.jsonl"
     with service.running(tmp_path / "log", **settings) as api:
         assert tool.main(["local", str(place), "--api", api, "--to", str(out)]) == 0
@@ -647,22 +645,22 @@ def test_a_folder_and_a_prefix_on_this_machine(
             for name, value in CREDENTIALS.items():
                 patch.setenv(name, value)
             client = boto3.client("s3")
-            client.create_bucket(Bucket="pictures")
-            put_pictures(client, 3)
-            where = "s3://pictures/many/"
+            client.create_bucket(Bucket="images")
+            put_images(client, 3)
+            where = "s3://images/many/"
             assert tool.main(["local", where, "--api", api, "--to", str(out)]) == 0
         lines = [json.loads(line) for line in out.read_text().splitlines()]
         assert [line["labels"][0]["label"] for line in lines] == list(COLORS)
-        assert {line["bucket"] for line in lines} == {"pictures"}
+        assert {line["bucket"] for line in lines} == {"images"}
     assert tool.main(["local", str(place), "--api", api]) == 1
     assert "is `make run` running?" in capsys.readouterr().err
     assert tool.main(["local", str(tmp_path / "nowhere"), "--api", api]) == 1
     assert "is no folder" in capsys.readouterr().err
 
 
-def test_large_pictures_are_parted_among_requests() -> None:
+def test_large_images_are_parted_among_requests() -> None:
     sizes = [3_000_000, 900_000, 200_000, 5_000_000, 1] + [10] * 20
-    sent = [local.Picture(None, str(number), {}, size) for number, size in enumerate(sizes)]
+    sent = [local.Item(None, str(number), {}, size) for number, size in enumerate(sizes)]
     groups = list(local._groups(sent))
-    assert [picture for group in groups for picture in group] == sent
+    assert [image for group in groups for image in group] == sent
     assert [len(group) for group in groups] == [2, 1, 1, 16, 5]

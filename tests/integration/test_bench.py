@@ -6,22 +6,22 @@ from statistics import median
 from typing import Any
 
 import pytest
-from bench import contenders, measure, pictures, profile, report
-from bench.contenders import Sample, Worker
 
-from local.s3 import StandIn
+from tools.bench import contenders, images, measure, profile, report
+from tools.bench.contenders import Sample, Worker
+from tools.local.s3 import LocalS3
 
 DEMO = Path(__file__).parents[2] / "models" / "demo"
 
 
 @pytest.fixture
-def variables(s3_server: StandIn, s3: Any, tmp_path: Path) -> dict[str, str]:
-    """A worker's, with the demo bundle; the pictures are in ``tmp_path``."""
+def variables(s3_server: LocalS3, s3: Any, tmp_path: Path) -> dict[str, str]:
+    """A worker's, with the demo bundle; the images are in ``tmp_path``."""
     s3.create_bucket(Bucket="bench")
     for file in DEMO.iterdir():
         s3.put_object(Bucket="bench", Key=f"demo/{file.name}", Body=file.read_bytes())
     for name in ("100 KB", "12 MP"):
-        (tmp_path / f"{name}.b64").write_bytes(base64.b64encode(pictures.small()))
+        (tmp_path / f"{name}.b64").write_bytes(base64.b64encode(images.small()))
     return s3_server.variables | {"MODEL_URI": "s3://bench/demo"}
 
 

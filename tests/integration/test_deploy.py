@@ -26,16 +26,16 @@ from moto.cloudformation.models import ChangeSet, Stack
 from samcli.yamlhelper import yaml_dump, yaml_parse
 from samtranslator.translator.transform import transform
 
-from local.s3 import StandIn
+from tools.local.s3 import LocalS3
 
 ROOT = Path(__file__).parents[2]
-STACK = "pictures"
+STACK = "images"
 REGIONS = ("eu-west-1", "us-east-1")
 ACCOUNT = "123456789012"
 
 
 @pytest.fixture
-def applied(s3_server: StandIn, s3: Any, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+def applied(s3_server: LocalS3, s3: Any, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """AWS, empty; and by region what CloudFormation was last told to make, and with what."""
     # By this name moto knows that the bucket of a template's address is in its path.
     address = s3_server.url.replace("127.0.0.1", "localhost")
@@ -55,7 +55,7 @@ def applied(s3_server: StandIn, s3: Any, monkeypatch: pytest.MonkeyPatch) -> dic
         change_set.stack.parameters = defaults | change_set.parameters
 
     def outputs(stack: Any) -> list[dict[str, Any]]:
-        values = {"ApiUrl": f"https://api.{stack.region_name}", "Curl": "curl picture"}
+        values = {"ApiUrl": f"https://api.{stack.region_name}", "Curl": "curl image"}
         if (bucket := f"results-{stack.region_name}") in buckets():
             values["BatchResultsBucket"] = bucket
         return [{"OutputKey": key, "OutputValue": value} for key, value in values.items()]
@@ -115,7 +115,8 @@ def deploy(
 ) -> Callable[..., int]:
     """The tool, as it is called: its exit status."""
     import deploy as tool
-    from deploytool import stack
+
+    from tools.deploy import stack
 
     monkeypatch.setattr(tool, "TEMPLATE", build)
     # moto has no GetAccountSettings; what is done with it has a test of its own.
@@ -153,7 +154,7 @@ def test_from_an_empty_account_to_an_endpoint_in_two_regions(
         assert parameters["ModelUri"] == f"s3://{name}/models/colors/1"
         assert parameters["ThrottleRate"] == "50"
         check_template(applied[region]["template"], name, s3)
-    assert "Try it: curl picture" in told
+    assert "Try it: curl image" in told
 
 
 def check_template(template: dict[str, Any], bucket: str, s3: Any) -> None:
@@ -237,7 +238,7 @@ def test_a_new_model_is_a_new_version_and_the_one_before_stays_readable(
 @pytest.fixture
 def standing(applied: dict[str, Any], folder: Path) -> None:
     """What a deploy leaves behind in every region, made without one, which takes seconds."""
-    from deploytool import bucket, model
+    from tools.deploy import bucket, model
 
     template = json.dumps({"Resources": {"Topic": {"Type": "AWS::SNS::Topic"}}})
     for region in REGIONS:
@@ -384,9 +385,8 @@ def test_the_first_deploy_asks_and_no_means_no(
 
 
 def test_a_bucket_of_another_account_is_left_alone(applied: dict[str, Any]) -> None:
-    from deploytool import bucket
-
-    from modeltool.errors import ToolError
+    from tools.deploy import bucket
+    from tools.model.errors import ToolError
 
     client = boto3.client("s3")
     with Stubber(client) as stub:
@@ -409,7 +409,7 @@ def test_a_bucket_of_another_account_is_left_alone(applied: dict[str, Any]) -> N
 def test_concurrency_is_reserved_only_where_there_is_some(
     unreserved: int, given: dict[str, str], over: list[str]
 ) -> None:
-    from deploytool.stack import unreservable
+    from tools.deploy.stack import unreservable
 
     parameters = {"ReservedConcurrency": {"Default": 50}, "BatchConcurrency": {"Default": 10}}
     client = boto3.client("lambda", region_name="eu-west-1")
@@ -424,7 +424,7 @@ def test_concurrency_is_reserved_only_where_there_is_some(
 
 @pytest.fixture
 def app(
-    s3_server: StandIn, s3: Any, folder: Path, monkeypatch: pytest.MonkeyPatch
+    s3_server: LocalS3, s3: Any, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[ModuleType]:
     """The function, as a new version would start."""
     s3.create_bucket(Bucket="models")
@@ -484,7 +484,7 @@ def test_a_healthy_version_gets_traffic(
     gate: Callable[..., str], folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert gate() == "Succeeded"
-    from deploytool import model
+    from tools.deploy import model
 
     expected = model.probe(model.read(folder))  # as the deploy tool works it out
     monkeypatch.setenv("PROBE_LABEL", expected.label)

@@ -23,13 +23,13 @@ import pytest
 import trustme
 
 import classifier
-from classifier.download import Downloader
 from classifier.errors import FetchFailed, FetchTimeout, ImageTooLarge, RequestError
+from classifier.fetch.download import Downloader
 
-PICTURE = b"\xff\xd8\xff picture"
+IMAGE = b"\xff\xd8\xff image"
 HEAD = b"HTTP/1.1 200 OK\r\n"
-OK = HEAD + b"Content-Length: %d\r\n\r\n%s" % (len(PICTURE), PICTURE)
-NAMES = {"pictures.example": "127.0.0.1", "other.example": "127.0.0.1"}
+OK = HEAD + b"Content-Length: %d\r\n\r\n%s" % (len(IMAGE), IMAGE)
+NAMES = {"images.example": "127.0.0.1", "other.example": "127.0.0.1"}
 TIMEOUT_S = 0.5
 # Bad peers go on for ten seconds: what ends before this was ended, however busy the machine is.
 LATE_S = 5
@@ -55,7 +55,7 @@ class Peer:
     def port(self) -> int:
         return int(self._listener.getsockname()[1])
 
-    def url(self, scheme: str = "http", host: str = "pictures.example", path: str = "/") -> str:
+    def url(self, scheme: str = "http", host: str = "images.example", path: str = "/") -> str:
         return f"{scheme}://{host}:{self.port}{path}"
 
     def receive(self, connection: socket.socket) -> None:
@@ -214,7 +214,7 @@ class TestFaults:
             assert seconds < LATE_S
             if error is FetchTimeout:
                 assert seconds >= TIMEOUT_S
-            assert download.get(good.url()) == PICTURE
+            assert download.get(good.url()) == IMAGE
 
     def test_a_connection_that_is_never_taken(self) -> None:
         listener = socket.create_server(("127.0.0.1", 0), backlog=0)
@@ -233,7 +233,7 @@ class TestFaults:
             caught, seconds = refusal(download, f"http://127.0.0.1:{port}/")
             assert isinstance(caught, FetchTimeout)
             assert TIMEOUT_S * 0.95 <= seconds < LATE_S
-            assert download.get(good.url(host="127.0.0.1")) == PICTURE
+            assert download.get(good.url(host="127.0.0.1")) == IMAGE
             for filler in fillers:
                 filler.close()
 
@@ -264,7 +264,7 @@ class TestFaults:
                 stalled = [pool.submit(download.get, bad.url()) for _ in range(8)]
                 served = [pool.submit(download.get, good.url()) for _ in range(8)]
             assert time.monotonic() - start < LATE_S
-            assert [future.result() for future in served] == [PICTURE] * 8
+            assert [future.result() for future in served] == [IMAGE] * 8
             assert all(isinstance(future.exception(), FetchTimeout) for future in stalled)
 
 
@@ -290,13 +290,13 @@ class TestTls:
 
     def test_checks_the_name_and_not_the_address(self, authority: trustme.CA) -> None:
         asked_for: list[str | None] = []
-        context = self.context(authority.issue_cert("pictures.example"))
+        context = self.context(authority.issue_cert("images.example"))
         context.sni_callback = lambda _socket, name, _context: asked_for.append(name)
         with serving(answers(OK), context) as peer:
             download = downloader(peer)
-            assert download.get(peer.url("https")) == PICTURE
-            assert asked_for == ["pictures.example"]
-            host = f"Host: pictures.example:{peer.port}\r\n".encode()
+            assert download.get(peer.url("https")) == IMAGE
+            assert asked_for == ["images.example"]
+            host = f"Host: images.example:{peer.port}\r\n".encode()
             assert host in peer.requests[0]
             caught, _ = refusal(download, peer.url("https", "other.example"))
             assert isinstance(caught, FetchFailed)
@@ -312,10 +312,10 @@ class TestTls:
                 max_bytes=1000,
                 timeout_s=5,
             )
-            assert download.get(peer.url("https", "127.0.0.1")) == PICTURE
+            assert download.get(peer.url("https", "127.0.0.1")) == IMAGE
 
     def test_refuses_an_authority_that_is_not_trusted(self) -> None:
-        stranger = trustme.CA().issue_cert("pictures.example")
+        stranger = trustme.CA().issue_cert("images.example")
         with serving(answers(OK), self.context(stranger)) as peer:
             caught, _ = refusal(downloader(peer), peer.url("https"))
             assert "no valid certificate" in str(caught)
@@ -323,7 +323,7 @@ class TestTls:
 
     def test_refuses_a_certificate_that_has_expired(self, authority: trustme.CA) -> None:
         yesterday = dt.datetime.now(dt.UTC) - dt.timedelta(days=1)
-        expired = authority.issue_cert("pictures.example", not_after=yesterday)
+        expired = authority.issue_cert("images.example", not_after=yesterday)
         with serving(answers(OK), self.context(expired)) as peer:
             caught, _ = refusal(downloader(peer), peer.url("https"))
             assert "no valid certificate" in str(caught)
@@ -356,7 +356,7 @@ class TestTls:
         "behaviour", [stalls(OK[:-1]), drips(HEAD + b"\r\n" + b"a" * 500)], ids=["stalls", "drips"]
     )
     def test_a_body_ends_in_time(self, behaviour: Behaviour, authority: trustme.CA) -> None:
-        context = self.context(authority.issue_cert("pictures.example"))
+        context = self.context(authority.issue_cert("images.example"))
         with serving(behaviour, context) as peer:
             caught, seconds = refusal(downloader(peer, timeout_s=TIMEOUT_S), peer.url("https"))
             assert isinstance(caught, FetchTimeout)
@@ -374,9 +374,9 @@ class TestTls:
 
             with serving(redirects, context) as secure, serving(redirects) as insecure:
                 download = downloader(plain, last, secure, insecure)
-                assert download.get(secure.url("https", path="/up")) == PICTURE
-                assert download.get(insecure.url(path="/up")) == PICTURE
-                assert download.get(insecure.url(path="/down")) == PICTURE
+                assert download.get(secure.url("https", path="/up")) == IMAGE
+                assert download.get(insecure.url(path="/up")) == IMAGE
+                assert download.get(insecure.url(path="/down")) == IMAGE
                 reached = plain.connections
                 caught, _ = refusal(download, secure.url("https", path="/down"))
                 assert isinstance(caught, FetchFailed)
@@ -441,7 +441,7 @@ class TestIsolated:
 
     def test_reaches_the_public_server(self, isolated: dict[str, Any]) -> None:
         for url in self.REACHED:
-            assert isolated["outcomes"][url] == "picture"
+            assert isolated["outcomes"][url] == "image"
 
     def test_does_not_wait_for_a_silent_name_server(self, isolated: dict[str, Any]) -> None:
         assert isolated["outcomes"][self.SILENT].startswith("FetchTimeout: ")

@@ -14,7 +14,7 @@ def test_every_event_gets_its_answer(
     emulator: Callable[..., Any], s3: Any, tmp_path: Path, subtests: pytest.Subtests
 ) -> None:
     walk.fill(s3, colors.write_bundle(tmp_path), "colors")
-    with walk.picture_server() as address:
+    with walk.image_server() as address:
         settings = {"MODEL_URI": "s3://models/colors", "PRIVATE_URL_HOSTS": address}
         environment = emulator(variables=walk.SETTINGS | settings)
         for name in walk.NAMES:

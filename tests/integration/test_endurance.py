@@ -43,7 +43,7 @@ def function_process(log: list[str]) -> int:
 
 def test_memory_stays_where_it_is(emulator: Callable[..., Any], s3: Any, tmp_path: Path) -> None:
     walk.fill(s3, colors.write_bundle(tmp_path), "endurance")
-    with walk.picture_server() as address:
+    with walk.image_server() as address:
         settings = {"MODEL_URI": "s3://models/endurance", "PRIVATE_URL_HOSTS": address}
         environment = emulator(variables=walk.SETTINGS | settings)
         names = [name for name in walk.NAMES if name not in SLOW]

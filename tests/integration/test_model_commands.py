@@ -17,9 +17,9 @@ import numpy as np
 import pytest
 from botocore.exceptions import ClientError
 
-from classifier.bundle import Folder, S3Store, read_bundle
 from classifier.config import S3Prefix
-from modeltool import publish as publishing
+from classifier.model.bundle import Folder, S3Store, read_bundle
+from tools.model import publish as publishing
 
 ROOT = Path(__file__).parents[2]
 
@@ -31,7 +31,7 @@ def bundle(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def images(tmp_path: Path) -> Path:
-    """Four pictures, one of them called by another colour than it has."""
+    """Four images, one of them called by another colour than it has."""
     folder = tmp_path / "images"
     folder.mkdir()
     for name, rgb in {
@@ -106,12 +106,12 @@ def test_bundle_makes_what_the_function_loads(bundle: Path, tmp_path: Path, does
         (["--fit", "squash"], "squash", 32),
     ],
 )
-def test_how_a_picture_is_fitted(
+def test_how_a_image_is_fitted(
     bundle: Path, tmp_path: Path, does: Says, options: list[str], fit: str, resize: int
 ) -> None:
     does("bundle", *parts(bundle), "--name", "x", "--size", 32, *options, "--to", tmp_path / "to")
-    recipe = read_bundle(Folder(tmp_path / "to")).manifest.input
-    assert (recipe.fit, recipe.resize) == (fit, resize)
+    preprocessing = read_bundle(Folder(tmp_path / "to")).manifest.input
+    assert (preprocessing.fit, preprocessing.resize) == (fit, resize)
 
 
 @pytest.mark.parametrize("output", ["probabilities", "logits"])
@@ -212,7 +212,7 @@ def test_evaluate(bundle: Path, images: Path, does: Says) -> None:
     said = does("evaluate", bundle, "--images", images, "--json")
     assert json.loads(said) == {"images": 4, "top1": 0.75, "top5": 1.0}
     assert does("evaluate", bundle, "--images", images) == (
-        "4 pictures: top-1 75.00%, top-5 100.00%\n"
+        "4 images: top-1 75.00%, top-5 100.00%\n"
     )
 
 
@@ -221,7 +221,7 @@ def test_evaluate_refuses_what_it_cannot_count(bundle: Path, images: Path, refus
     assert "stranger_1.png: the name tells no class" in refuses(
         "evaluate", bundle, "--images", images
     )
-    (images / "stranger_1.png").write_bytes(b"no picture")
+    (images / "stranger_1.png").write_bytes(b"no image")
     (images / "stranger_1.png").rename(images / "c0_broken.png")
     assert "c0_broken.png: " in refuses("evaluate", bundle, "--images", images)
 
@@ -336,6 +336,6 @@ def test_progress_shows_on_a_terminal(bundle: Path, images: Path) -> None:
         stdout=subprocess.PIPE, stderr=terminal, text=True, check=True, timeout=60,
     )  # fmt: skip
     os.close(terminal)
-    assert done.stdout == "4 pictures: top-1 75.00%, top-5 100.00%\n"
-    assert "pictures" in os.read(shown, 100_000).decode()
+    assert done.stdout == "4 images: top-1 75.00%, top-5 100.00%\n"
+    assert "images" in os.read(shown, 100_000).decode()
     os.close(shown)

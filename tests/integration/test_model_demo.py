@@ -11,11 +11,11 @@ import requests
 import service
 from numpy.random import default_rng
 
-from classifier.bundle import Folder, read_bundle
-from classifier.model import Model
-from modeltool.digits import NAMES, held_out_digits, training_digits
-from modeltool.evaluate import probabilities
-from modeltool.pictures import find_pictures
+from classifier.model.bundle import Folder, read_bundle
+from classifier.model.network import Model
+from tools.model.digits import NAMES, held_out_digits, training_digits
+from tools.model.evaluate import probabilities
+from tools.model.images import find_images
 
 DEMO = Path(__file__).parents[2] / "models" / "demo"
 MOST_BYTES = 1_500_000
@@ -40,7 +40,7 @@ def test_the_accuracy_in_the_manifest_is_that_of_the_service(api: str) -> None:
     right = sum(
         label["class"] == str(digit.value) for label, digit in zip(found, digits, strict=True)
     )
-    # One picture on the fence may fall to the other side on another processor.
+    # One image on the fence may fall to the other side on another processor.
     assert right / len(digits) == pytest.approx(promise["top1"], abs=1.5 / len(digits))
     assert promise["top1"] > 0.98
     assert {label["label"] for label in found} == set(NAMES)
@@ -55,18 +55,18 @@ def test_it_is_small_and_carries_what_it_needs() -> None:
 
 
 def test_it_reads_dark_ink_on_light_paper_too(tmp_path: Path) -> None:
-    """Training varies its pictures, and the network knows them all: both ways around."""
+    """Training varies its images, and the network knows them all: both ways around."""
     for number, digit in enumerate(training_digits(default_rng(1))):
         (tmp_path / f"{digit.value}_{number}.jpg").write_bytes(digit.data)
     model = Model.load(read_bundle(Folder(DEMO)))
-    pictures = find_pictures(tmp_path, model.labels)
-    best = probabilities(model, pictures, lambda: None).argmax(axis=1)
-    right = [picture.answer == answer for picture, answer in zip(pictures, best, strict=True)]
+    images = find_images(tmp_path, model.labels)
+    best = probabilities(model, images, lambda: None).argmax(axis=1)
+    right = [image.answer == answer for image, answer in zip(images, best, strict=True)]
     assert sum(right) / len(right) > 0.95
 
 
 def test_nothing_held_out_is_trained_on() -> None:
-    from modeltool.digits import _digits
+    from tools.model.digits import _digits
 
     trained = {pixels.tobytes() for pixels, _ in _digits(held_out=False)}
     held_out = {pixels.tobytes() for pixels, _ in _digits(held_out=True)}

@@ -20,12 +20,12 @@ import colors
 import model as tool
 import pytest
 
-from classifier.bundle import Folder, read_bundle
-from classifier.manifest import Recipe
-from modeltool.draft import Draft, read_file
-from modeltool.errors import ToolError
-from modeltool.fetch import SOURCES, NoSourceError, Source, fetch, mirrored
-from modeltool.transfer import Transfer
+from classifier.model.bundle import Folder, read_bundle
+from classifier.model.manifest import Preprocessing
+from tools.model.draft import NewBundle, read_file
+from tools.model.errors import ToolError
+from tools.model.fetch import SOURCES, NoSourceError, Source, fetch, mirrored
+from tools.model.transfer import Transfer
 
 ROOT = Path(__file__).parents[2]
 ZOO = "resnet-18-symbol.json", "resnet-18-0000.params"
@@ -211,12 +211,12 @@ def network(tmp_path: Path) -> Path:
 def source(title: str, base: str, network: Path, *, content: bytes | None) -> Source:
     """A source of the ``network``; the file is right where it is ``content``."""
 
-    def draft(files: list[bytes]) -> Draft:
+    def draft(files: list[bytes]) -> NewBundle:
         if files[0] != content:
             raise ToolError("wrong checksum: it is another")
-        return Draft(
+        return NewBundle(
             name="colors",
-            recipe=Recipe(**{**colors.INPUT, "mean": (0.5,) * 3, "std": (0.5,) * 3}),
+            preprocessing=Preprocessing(**{**colors.INPUT, "mean": (0.5,) * 3, "std": (0.5,) * 3}),
             probabilities=False,
             source="unset",
             symbol=read_file(network / "colors-symbol.json"),
@@ -319,12 +319,12 @@ def run(*arguments: object, **variables: str) -> subprocess.CompletedProcess[str
 @pytest.fixture(scope="module")
 def zoo_files() -> dict[str, bytes]:
     """A network with the shapes of the 2017 model's input and output, and its file names."""
-    from classifier.lean_mxnet import mx
+    from classifier.model.lean_mxnet import mx
 
     pooled = mx.sym.Flatten(mx.sym.mean(mx.sym.Variable("data"), axis=(2, 3)))
     scores = mx.sym.FullyConnected(pooled, num_hidden=1000, name="fc1")
     symbol = mx.sym.SoftmaxOutput(scores, name="softmax").tojson().encode()
-    from modeltool.network import save_arrays
+    from tools.model.network import save_arrays
 
     weights = {"arg:fc1_weight": mx.nd.zeros((1000, 3)), "arg:fc1_bias": mx.nd.arange(1000)}
     return dict(zip((f"/{name}" for name in ZOO), (symbol, save_arrays(weights)), strict=True))

@@ -10,14 +10,14 @@ import model as tool
 import numpy as np
 import pytest
 
-from classifier.bundle import IMAGENET_LABELS, Folder, read_bundle
-from classifier.lean_mxnet import mx
-from classifier.manifest import classic
-from classifier.model import Model
-from modeltool.draft import Draft
-from modeltool.errors import ToolError
-from modeltool.fetch import gluon_draft, zoo_draft
-from modeltool.network import params_file, save_arrays
+from classifier.model.bundle import IMAGENET_LABELS, Folder, read_bundle
+from classifier.model.lean_mxnet import mx
+from classifier.model.manifest import legacy_manifest
+from classifier.model.network import Model
+from tools.model.draft import NewBundle
+from tools.model.errors import ToolError
+from tools.model.fetch import gluon_draft, zoo_draft
+from tools.model.network import params_file, save_arrays
 
 CHECKPOINTS = Path(__file__).parent / "test_model_checkpoints"
 
@@ -29,8 +29,8 @@ def labels(tmp_path: Path) -> Path:
     return path
 
 
-def answers(model: Model, pictures: np.ndarray) -> np.ndarray:
-    return np.concatenate([model.classify(picture[None]) for picture in pictures])
+def answers(model: Model, images: np.ndarray) -> np.ndarray:
+    return np.concatenate([model.classify(image[None]) for image in images])
 
 
 @pytest.mark.parametrize(
@@ -56,7 +56,7 @@ def test_a_checkpoint_answers_as_it_did_in_pytorch(
     assert hashlib.sha256((CHECKPOINTS / file).read_bytes()).hexdigest() in bundle.manifest.source
     theirs = np.load(CHECKPOINTS / f"{network}.npz")
     np.testing.assert_allclose(
-        answers(Model.load(bundle), theirs["pictures"]), theirs["probabilities"], atol=1e-5
+        answers(Model.load(bundle), theirs["images"]), theirs["probabilities"], atol=1e-5
     )
 
 
@@ -117,19 +117,19 @@ def gluon() -> Any:
 
 
 @pytest.fixture(scope="module")
-def pictures() -> np.ndarray:
+def images() -> np.ndarray:
     return np.random.default_rng(4).normal(size=(2, 3, 224, 224)).astype(np.float32)
 
 
 @pytest.fixture(scope="module")
-def gluon_answers(gluon: Any, pictures: np.ndarray) -> np.ndarray:
-    found: np.ndarray = mx.nd.softmax(gluon(mx.nd.array(pictures))).asnumpy()
+def gluon_answers(gluon: Any, images: np.ndarray) -> np.ndarray:
+    found: np.ndarray = mx.nd.softmax(gluon(mx.nd.array(images))).asnumpy()
     assert found.std() > 1e-4  # the classes differ
     return found
 
 
 def test_gluons_own_export_becomes_a_bundle(
-    gluon: Any, pictures: np.ndarray, gluon_answers: np.ndarray, tmp_path: Path
+    gluon: Any, images: np.ndarray, gluon_answers: np.ndarray, tmp_path: Path
 ) -> None:
     gluon.export(str(tmp_path / "net"))
     files = tmp_path / "net-symbol.json", tmp_path / "net-0000.params", IMAGENET_LABELS
@@ -138,12 +138,12 @@ def test_gluons_own_export_becomes_a_bundle(
     bundle = read_bundle(Folder(tmp_path / "to"))
     assert not bundle.manifest.probabilities
     assert bundle.manifest.input.fit == "crop"
-    np.testing.assert_allclose(answers(Model.load(bundle), pictures), gluon_answers, atol=1e-5)
+    np.testing.assert_allclose(answers(Model.load(bundle), images), gluon_answers, atol=1e-5)
 
 
 @pytest.mark.parametrize("names", ["structure", "layers", "layers with a prefix"])
 def test_gluons_saved_parameters_become_a_bundle(
-    names: str, gluon: Any, pictures: np.ndarray, gluon_answers: np.ndarray, tmp_path: Path
+    names: str, gluon: Any, images: np.ndarray, gluon_answers: np.ndarray, tmp_path: Path
 ) -> None:
     """In the names of today's ``save_parameters`` and of the older ``save_params``."""
     path = str(tmp_path / "x.params")
@@ -153,7 +153,7 @@ def test_gluons_saved_parameters_become_a_bundle(
         prefix = "" if names == "layers with a prefix" else gluon.prefix
         gluon.collect_params().save(path, strip_prefix=prefix)
     draft = gluon_draft([zipped(path)], entry="x.params", sha1=sha1(path))
-    np.testing.assert_allclose(answers(draft.model(), pictures), gluon_answers, atol=1e-5)
+    np.testing.assert_allclose(answers(draft.model(), images), gluon_answers, atol=1e-5)
 
 
 def test_a_gluon_zip_with_other_parameters_is_refused(tmp_path: Path) -> None:
@@ -181,7 +181,7 @@ def sha1(path: str) -> str:
 
 
 def test_a_network_of_2017_takes_raw_pixels(tmp_path: Path) -> None:
-    """Batch norm on the picture itself, then a layer, then SoftmaxOutput; worked out by NumPy."""
+    """Batch norm on the image itself, then a layer, then SoftmaxOutput; worked out by NumPy."""
     data = mx.sym.Variable("data")
     normed = mx.sym.BatchNorm(data, name="bn_data", fix_gamma=True, eps=2e-5)
     pooled = mx.sym.Flatten(
@@ -202,18 +202,18 @@ def test_a_network_of_2017_takes_raw_pixels(tmp_path: Path) -> None:
 
     draft = zoo_draft([symbol, params])
     made = draft.write(tmp_path / "to")
-    assert made.input == classic().input
+    assert made.input == legacy_manifest().input
     assert made.probabilities
 
-    picture = random.uniform(0, 255, (2, 3, 224, 224)).astype(np.float32)
-    colour = (picture.mean((2, 3)) - mean) / np.sqrt(variance + 2e-5) + np.float32([0.1, 0.2, 0.3])
+    image = random.uniform(0, 255, (2, 3, 224, 224)).astype(np.float32)
+    colour = (image.mean((2, 3)) - mean) / np.sqrt(variance + 2e-5) + np.float32([0.1, 0.2, 0.3])
     odds = np.exp(colour @ weight.T + bias)
-    found = answers(Model.load(read_bundle(Folder(tmp_path / "to"))), picture)
+    found = answers(Model.load(read_bundle(Folder(tmp_path / "to"))), image)
     np.testing.assert_allclose(found, odds / odds.sum(1, keepdims=True), atol=1e-5)
 
 
 def test_an_input_of_another_name_is_found(tmp_path: Path) -> None:
-    pooled = mx.sym.Flatten(mx.sym.mean(mx.sym.Variable("picture"), axis=(2, 3)))
+    pooled = mx.sym.Flatten(mx.sym.mean(mx.sym.Variable("image"), axis=(2, 3)))
     symbol = mx.sym.FullyConnected(pooled, num_hidden=2, name="fc")
     (tmp_path / "s.json").write_text(symbol.tojson())
     arrays = {"arg:fc_weight": mx.nd.ones((2, 3)), "arg:fc_bias": mx.nd.zeros(2)}
@@ -222,12 +222,12 @@ def test_an_input_of_another_name_is_found(tmp_path: Path) -> None:
     files = [str(tmp_path / name) for name in ("s.json", "p.params", "labels")]
     options = ["--name", "x", "--size", "8", "--to", str(tmp_path / "to")]
     assert tool.main(["bundle", *files, *options]) == 0
-    assert read_bundle(Folder(tmp_path / "to")).manifest.input.name == "picture"
+    assert read_bundle(Folder(tmp_path / "to")).manifest.input.name == "image"
 
 
 def test_a_draft_of_what_does_not_fit_is_refused(tmp_path: Path) -> None:
-    draft = Draft(
-        name="no/name", recipe=classic().input, probabilities=True, source="x",
+    draft = NewBundle(
+        name="no/name", preprocessing=legacy_manifest().input, probabilities=True, source="x",
         symbol=b"", params=b"", labels=b"",
     )  # fmt: skip
     with pytest.raises(ToolError, match="'no/name' is no name"):

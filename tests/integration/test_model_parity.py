@@ -12,10 +12,10 @@ import onnxruntime
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from classifier.bundle import Folder, read_bundle
-from classifier.lean_mxnet import mx
-from classifier.model import Model
-from modeltool.synthetic import synthetic
+from classifier.model.bundle import Folder, read_bundle
+from classifier.model.lean_mxnet import mx
+from classifier.model.network import Model
+from tools.model.synthetic import synthetic
 
 
 class Graph:
@@ -94,13 +94,13 @@ def test_the_synthetic_resnet_18_answers_as_onnx_runtime_does(folder):
     model = Model.load(read_bundle(Folder(folder)))
     params = mx.nd.load(str(next(folder.glob("*.params"))))
     session = resnet18({name: array.asnumpy() for name, array in params.items()})
-    pictures = np.random.default_rng(1).normal(size=(3, 3, 224, 224)).astype(np.float32)
+    images = np.random.default_rng(1).normal(size=(3, 3, 224, 224)).astype(np.float32)
 
-    ours = np.concatenate([model.classify(picture[None]) for picture in pictures])
-    (theirs,) = session.run(None, {"data": pictures})
+    ours = np.concatenate([model.classify(image[None]) for image in images])
+    (theirs,) = session.run(None, {"data": images})
 
     np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-5)
-    np.testing.assert_allclose(model.classify(pictures), theirs, rtol=0, atol=1e-5)
+    np.testing.assert_allclose(model.classify(images), theirs, rtol=0, atol=1e-5)
     # Not the trivial kind of agreement: the answers are neither flat nor certain.
     assert 0.01 < theirs.max(axis=1).min() < theirs.max(axis=1).max() < 0.99
 

@@ -13,12 +13,12 @@ import model as tool
 import numpy as np
 import pytest
 
-from classifier.bundle import Folder, read_bundle
-from classifier.model import Model
-from modeltool import quantize as quantizing
-from modeltool.digits import held_out_digits
-from modeltool.evaluate import probabilities
-from modeltool.pictures import find_pictures
+from classifier.model.bundle import Folder, read_bundle
+from classifier.model.network import Model
+from tools.model import quantize as quantizing
+from tools.model.digits import held_out_digits
+from tools.model.evaluate import probabilities
+from tools.model.images import find_images
 
 ROOT = Path(__file__).parents[2]
 DEMO = ROOT / "models" / "demo"
@@ -58,9 +58,9 @@ def test_an_int8_bundle_loads_and_agrees(
 
     # The report is what one finds by hand.
     before, after = Model.load(read_bundle(Folder(DEMO))), Model.load(bundle)
-    _, held_out = quantizing.split(find_pictures(digits, bundle.labels))
+    _, held_out = quantizing.split(find_images(digits, bundle.labels))
     old, new = (probabilities(m, held_out, lambda: None).argmax(1) for m in (before, after))
-    answers = np.array([picture.answer for picture in held_out])
+    answers = np.array([image.answer for image in held_out])
     assert note["agreement"] == pytest.approx(np.mean(old == new), abs=1e-4)
     assert note["int8"]["score"]["top1"] == pytest.approx(np.mean(new == answers), abs=1e-4)
     assert note["float32"]["score"]["top1"] == pytest.approx(np.mean(old == answers), abs=1e-4)
@@ -89,7 +89,7 @@ def test_one_that_agrees_too_little_is_written_only_by_force(
     command = "quantize", DEMO, "--images", digits, "--to", tmp_path / "to"
     assert run(*command) == 1
     said = capsys.readouterr()
-    assert said.err.startswith("Error: only 50.0% of the held-out pictures keep their first label")
+    assert said.err.startswith("Error: only 50.0% of the held-out images keep their first label")
     assert list(tmp_path.iterdir()) == []
     assert run(*command, "--min-agreement", "0.5") == 0
     assert run(*command[:-1], tmp_path / "forced", "--force") == 0
@@ -109,8 +109,8 @@ def test_what_cannot_be_quantized_is_refused(
     one.mkdir()
     (one / "0_0.png").write_bytes(held_out_digits()[0].data)
     assert run("quantize", DEMO, "--images", one, "--to", tmp_path / "few") == 1
-    assert "one picture is too few" in capsys.readouterr().err
-    (one / "1_broken.png").write_bytes(b"no picture")
+    assert "one image is too few" in capsys.readouterr().err
+    (one / "1_broken.png").write_bytes(b"no image")
     assert run("quantize", DEMO, "--images", one, "--to", tmp_path / "few") == 1
     assert "1_broken.png: " in capsys.readouterr().err
     assert sorted(entry.name for entry in tmp_path.iterdir()) == ["one", "to"]
@@ -138,8 +138,8 @@ def test_resnet_18_is_much_faster_where_the_processor_helps(tmp_path: Path) -> N
     flags = Path("/proc/cpuinfo").read_text() if sys.platform == "linux" else ""
     if "avx512_vnni" not in flags:
         pytest.skip("the processor has no VNNI")
-    from modeltool.digits import training_digits
-    from modeltool.synthetic import synthetic
+    from tools.model.digits import training_digits
+    from tools.model.synthetic import synthetic
 
     folder = tmp_path / "images"
     folder.mkdir()

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from classifier import pages
-from local.environment import Environment
+from classifier.api import pages
+from tools.local.environment import Environment
 
 HEALTH = Path(__file__).parents[2] / "events" / "health.json"
 

@@ -18,7 +18,7 @@ import pytest
 import requests
 import service
 
-from local.s3 import StandIn
+from tools.local.s3 import LocalS3
 
 ROOT = Path(__file__).parents[2]
 MODELS = Path(os.environ.get("CLASSIFIER_TEST_MODELS", "/nowhere"))
@@ -52,7 +52,7 @@ def tool(*arguments: str) -> str:
 
 @pytest.fixture(scope="module")
 def predict(
-    bundle: Path, s3_server: StandIn, tmp_path_factory: pytest.TempPathFactory
+    bundle: Path, s3_server: LocalS3, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[str]:
     client = s3_server.client()
     client.create_bucket(Bucket="photographs", ACL="public-read")
@@ -88,7 +88,7 @@ WAYS: dict[str, Callable[[str, str, bytes], requests.Response]] = {
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row["file"])
 def test_every_way_gives_the_expected_label_and_the_same_answer(
-    predict: str, s3_server: StandIn, row: dict[str, str]
+    predict: str, s3_server: LocalS3, row: dict[str, str]
 ) -> None:
     url = f"{s3_server.url}/photographs/{row['file']}"
     data = (IMAGES / row["file"]).read_bytes()

@@ -1,7 +1,7 @@
 """The README's commands, run as they stand against what `make run` starts.
 
-A reader's own pictures are stood in for: ``https://example.com/`` is a server on this machine,
-and ``cat.jpg`` a picture that is there. Commands of make are left to tests/integration/test_run.py
+A reader's own images are stood in for: ``https://example.com/`` is a server on this machine,
+and ``cat.jpg`` an image that is there. Commands of make are left to tests/integration/test_run.py
 (``run``), to whoever runs this (``test``), and to the e2e tests (``build``).
 """
 
@@ -20,29 +20,29 @@ import walk
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
 COMMANDS = re.findall(r"^\$ (curl .+)\n((?:[^$`].*\n)?)", README, re.MULTILINE)
-CAT = walk.PICTURES["green.jpg"]
+CAT = walk.IMAGES["green.jpg"]
 
 
 @pytest.fixture(scope="module")
 def addresses(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]]:
-    """Of the API, and of the picture server."""
+    """Of the API, and of the image server."""
     log = tmp_path_factory.mktemp("log") / "run.log"
     with (
-        walk.picture_server() as pictures_at,
-        service.running(log, MODEL="models/demo", PRIVATE_URL_HOSTS=pictures_at) as api,
+        walk.image_server() as images_at,
+        service.running(log, MODEL="models/demo", PRIVATE_URL_HOSTS=images_at) as api,
     ):
-        yield api, pictures_at
+        yield api, images_at
 
 
 @pytest.mark.parametrize(("command", "shown"), COMMANDS, ids=[c for c, _ in COMMANDS])
 def test_a_command_answers_as_the_readme_shows(
     addresses: tuple[str, str], tmp_path: Path, command: str, shown: str
 ) -> None:
-    api, pictures_at = addresses
+    api, images_at = addresses
     (tmp_path / "cat.jpg").write_bytes(CAT)
     for written, meant in (
         ("http://127.0.0.1:3000", api),
-        ("https://example.com/cat.jpg", f"http://{pictures_at}/green.jpg"),
+        ("https://example.com/cat.jpg", f"http://{images_at}/green.jpg"),
         ("@cat.jpg", f"@{tmp_path}/cat.jpg"),
         ("<base64>", base64.b64encode(CAT).decode()),
     ):

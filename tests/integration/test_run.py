@@ -16,19 +16,19 @@ from typing import Any
 
 import boto3
 import colors
-import pictures
+import images
 import pytest
 import requests
 from samcli.lib.providers.sam_stack_provider import SamLocalStackProvider
 
-from local import models
-from local.environment import Environment, _children, _is_running
-from local.gateway import Served, create_app
-from local.pool import Pool
-from local.s3 import StandIn
+from tools.local import models
+from tools.local.environment import Environment, _children, _is_running
+from tools.local.gateway import Served, create_app
+from tools.local.pool import Pool
+from tools.local.s3 import LocalS3
 
 ROOT = Path(__file__).parents[2]
-RED = pictures.encode(pictures.plain((255, 0, 0)), "PNG")
+RED = images.encode(images.plain((255, 0, 0)), "PNG")
 PNG = {"content-type": "image/png"}
 
 
@@ -112,14 +112,14 @@ def run(tmp_path: Path) -> Iterator[Callable[..., Run]]:
 def served(bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
     log = tmp_path_factory.mktemp("served") / "log"
     command = [sys.executable, "scripts/run.py"]
-    settings = {"S3_READ_BUCKETS": "pictures", "MAX_IMAGE_PIXELS": "20000"}
+    settings = {"S3_READ_BUCKETS": "images", "MAX_IMAGE_PIXELS": "20000"}
     running = Run(log, command, MODEL=str(bundle), ENVIRONMENTS="2", **settings)
     running.wait_until_up()
     yield running
     running.end()
 
 
-def test_a_picture_is_classified(served: Run) -> None:
+def test_a_image_is_classified(served: Run) -> None:
     answer = requests.post(f"{served.url}/predict", RED, headers=PNG, timeout=30)
     assert answer.status_code == 200
     labels = answer.json()["labels"]
@@ -140,12 +140,12 @@ def test_requests_at_once_wait_their_turn(served: Run) -> None:
 
 
 def test_the_callers_settings_reach_the_function(served: Run) -> None:
-    large = pictures.encode(pictures.plain((0, 0, 0), (201, 100)), "PNG")
+    large = images.encode(images.plain((0, 0, 0), (201, 100)), "PNG")
     answer = requests.post(f"{served.url}/predict", large, headers=PNG, timeout=30)
     assert answer.status_code == 413
 
 
-def test_pictures_put_into_the_stand_in_can_be_named(served: Run) -> None:
+def test_images_put_into_the_stand_in_can_be_named(served: Run) -> None:
     address = re.search(r"S3 stand-in +(\S+),", served.output)
     assert address
     s3 = boto3.client(
@@ -155,9 +155,9 @@ def test_pictures_put_into_the_stand_in_can_be_named(served: Run) -> None:
         aws_access_key_id="any",
         aws_secret_access_key="any",
     )
-    s3.put_object(Bucket="pictures", Key="red.png", Body=RED)
+    s3.put_object(Bucket="images", Key="red.png", Body=RED)
     s3.close()
-    query = {"url": "s3://pictures/red.png", "top_k": "1"}
+    query = {"url": "s3://images/red.png", "top_k": "1"}
     answer = requests.get(f"{served.url}/predict", query, timeout=30)
     assert [label["label"] for label in answer.json()["labels"]] == ["red"]
 
@@ -285,7 +285,7 @@ def test_a_network_that_does_not_fit_its_labels_is_told_by_the_function(
 
 
 def test_a_model_elsewhere_is_served_from_there(
-    run: Callable[..., Run], bundle: Path, s3_server: StandIn, s3: Any
+    run: Callable[..., Run], bundle: Path, s3_server: LocalS3, s3: Any
 ) -> None:
     s3.create_bucket(Bucket="elsewhere")
     elsewhere = s3_server.variables | {"MODEL_URI": "s3://elsewhere/colors"}

@@ -15,15 +15,15 @@ from typing import Any
 import pytest
 import trustme
 
-from classifier import s3
-from classifier.boto_s3 import BotoClient
-from classifier.bundle import S3Store, read_bundle
 from classifier.config import S3Prefix
-from classifier.connections import Connections
 from classifier.errors import BundleError
-from classifier.s3 import Missing, S3Error, SignedClient, TooLarge, TooSlow
-from classifier.sigv4 import Credentials
-from local.s3 import StandIn
+from classifier.model.bundle import S3Store, read_bundle
+from classifier.net.pool import Connections
+from classifier.s3 import client as s3
+from classifier.s3.boto import BotoClient
+from classifier.s3.client import Missing, S3Error, SignedClient, TooLarge, TooSlow
+from classifier.s3.sigv4 import Credentials
+from tools.local.s3 import LocalS3
 
 PART = 1000
 WHOLE = os.urandom(3 * PART + 123)
@@ -41,7 +41,7 @@ def soon(seconds: float = 10.0) -> float:
 
 
 @pytest.fixture(params=["signed", "boto3"])
-def client(request: pytest.FixtureRequest, s3_server: StandIn) -> s3.Client:
+def client(request: pytest.FixtureRequest, s3_server: LocalS3) -> s3.Client:
     if request.param == "boto3":
         return BotoClient()
     found = s3.client(os.environ)
@@ -80,7 +80,7 @@ def test_what_is_too_large(s3: Any, client: s3.Client) -> None:
     assert client.get("models", "a", deadline=soon(), max_bytes=len(WHOLE)) == WHOLE
 
 
-def test_boto3_holds_to_the_deadline(s3: Any, s3_server: StandIn) -> None:
+def test_boto3_holds_to_the_deadline(s3: Any, s3_server: LocalS3) -> None:
     s3.create_bucket(Bucket="models")
     s3.put_object(Bucket="models", Key="a", Body=WHOLE)
     with pytest.raises(TooSlow):

@@ -12,7 +12,7 @@ from typing import Any
 import colors
 import pytest
 
-from local.s3 import CREDENTIALS, StandIn
+from tools.local.s3 import CREDENTIALS, LocalS3
 
 SRC = str(Path(__file__).parents[2] / "src")
 # Imports the function as the runtime does, then runs what the runtime would run.
@@ -39,9 +39,9 @@ HOOKS = """
 for hook, *_ in hooks.get_before_snapshot(): hook()
 seen["imported"] = [name for name in ("boto3", "ssl", "http.client") if name in sys.modules]
 first = app.service
-seen["before"] = ask("/predict", url="s3://pictures/red.png")
+seen["before"] = ask("/predict", url="s3://images/red.png")
 for hook, *_ in hooks.get_after_restore(): hook()
-seen["after"] = ask("/predict", url="s3://pictures/red.png")
+seen["after"] = ask("/predict", url="s3://images/red.png")
 seen["same model"] = app.service.model is first.model
 seen["same fetcher"] = app.service.fetcher is first.fetcher
 """
@@ -60,16 +60,16 @@ def run(code: str, variables: dict[str, str]) -> subprocess.CompletedProcess[str
 
 
 @pytest.fixture
-def environment(s3_server: StandIn, s3: Any, tmp_path: Path) -> dict[str, str]:
-    """What Lambda would set, and a bundle and a picture to go with it."""
-    for bucket in ("models", "pictures"):
+def environment(s3_server: LocalS3, s3: Any, tmp_path: Path) -> dict[str, str]:
+    """What Lambda would set, and a bundle and an image to go with it."""
+    for bucket in ("models", "images"):
         s3.create_bucket(Bucket=bucket)
     for file in colors.write_bundle(tmp_path / "colors").iterdir():
         s3.upload_file(str(file), "models", f"colors/{file.name}")
-    s3.put_object(Bucket="pictures", Key="red.png", Body=red())
+    s3.put_object(Bucket="images", Key="red.png", Body=red())
     return s3_server.variables | {
         "MODEL_URI": "s3://models/colors",
-        "S3_READ_BUCKETS": "pictures",
+        "S3_READ_BUCKETS": "images",
         "POWERTOOLS_METRICS_NAMESPACE": "Classifier",
     }
 
@@ -144,7 +144,7 @@ def test_a_snapshot_holds_the_model_and_a_copy_gets_clients_and_credentials_of_i
         assert body["labels"][0]["label"] == "red"
     assert seen["same model"]
     assert not seen["same fetcher"]
-    assert handler.given == 3  # for the bundle, for pictures, and for pictures after the restore
+    assert handler.given == 3  # for the bundle, for images, and for images after the restore
 
 
 @pytest.mark.parametrize("kind", KEPT)

@@ -5,26 +5,26 @@ from typing import Any
 
 import pytest
 
-from classifier.api import Picture, Request, labels_body, read_predict, route
+from classifier.api.gateway import HttpRequest
+from classifier.api.predict import ImageRequest, Request, labels_body, read_predict, route
 from classifier.errors import InvalidRequest, NotFound, UnsupportedImageType
-from classifier.gateway import Http
-from classifier.labels import Label, Prediction
-from classifier.sources import Base64, Body, Url
+from classifier.fetch.sources import Base64, Body, Url
+from classifier.model.labels import Label, Prediction
 
 URL = "https://example.com/a.jpg"
 
 
-def get(*query: tuple[str, str]) -> Http:
-    return Http("GET", "/predict", query, "", b"", "r-1")
+def get(*query: tuple[str, str]) -> HttpRequest:
+    return HttpRequest("GET", "/predict", query, "", b"", "r-1")
 
 
-def post(body: Any, *query: tuple[str, str], content_type: str = "application/json") -> Http:
+def post(body: Any, *query: tuple[str, str], content_type: str = "application/json") -> HttpRequest:
     data = body if isinstance(body, bytes) else json.dumps(body).encode()
-    return Http("POST", "/predict", query, content_type, data, "r-1")
+    return HttpRequest("POST", "/predict", query, content_type, data, "r-1")
 
 
 def test_get() -> None:
-    assert read_predict(get(("url", URL))) == Request((Picture(Url(URL), 5, 0.0),))
+    assert read_predict(get(("url", URL))) == Request((ImageRequest(Url(URL), 5, 0.0),))
 
 
 @pytest.mark.parametrize(
@@ -39,24 +39,26 @@ def test_get() -> None:
 )
 def test_options_of_a_query(top_k: str, least: str, wanted: tuple[int, float]) -> None:
     options = (("top_k", top_k), ("min_probability", least))
-    assert read_predict(get(("url", URL), *options)).pictures == (Picture(Url(URL), *wanted),)
+    assert read_predict(get(("url", URL), *options)).images == (ImageRequest(Url(URL), *wanted),)
     found = read_predict(post(b"bytes", *options, content_type="image/jpeg"))
-    assert found.pictures == (Picture(Body(b"bytes"), *wanted),)
+    assert found.images == (ImageRequest(Body(b"bytes"), *wanted),)
 
 
 @pytest.mark.parametrize("kind", ["image/jpeg", "image/png", "image/webp", "IMAGE/PNG; q=1"])
-def test_the_body_is_the_picture(kind: str) -> None:
-    assert read_predict(post(b"bytes", content_type=kind)) == Request((Picture(Body(b"bytes")),))
+def test_the_body_is_the_image(kind: str) -> None:
+    assert read_predict(post(b"bytes", content_type=kind)) == Request(
+        (ImageRequest(Body(b"bytes")),)
+    )
 
 
 @pytest.mark.parametrize("kind", ["application/json", "application/json; charset=utf-8"])
 def test_json(kind: str) -> None:
     body = {"url": URL, "top_k": 2, "min_probability": 1}
-    assert read_predict(post(body, content_type=kind)) == Request((Picture(Url(URL), 2, 1.0),))
-    assert read_predict(post({"image": "aGk="})) == Request((Picture(Base64("aGk=")),))
+    assert read_predict(post(body, content_type=kind)) == Request((ImageRequest(Url(URL), 2, 1.0),))
+    assert read_predict(post({"image": "aGk="})) == Request((ImageRequest(Base64("aGk=")),))
 
 
-def test_many_pictures_share_options_and_may_have_their_own() -> None:
+def test_many_images_share_options_and_may_have_their_own() -> None:
     body = {
         "images": [{"url": URL}, {"image": "aGk=", "top_k": 1}, {"url": URL, "min_probability": 0}],
         "top_k": 9,
@@ -64,24 +66,24 @@ def test_many_pictures_share_options_and_may_have_their_own() -> None:
     }
     assert read_predict(post(body)) == Request(
         (
-            Picture(Url(URL), 9, 0.5),
-            Picture(Base64("aGk="), 1, 0.5),
-            Picture(Url(URL), 9, 0.0),
+            ImageRequest(Url(URL), 9, 0.5),
+            ImageRequest(Base64("aGk="), 1, 0.5),
+            ImageRequest(Url(URL), 9, 0.0),
         ),
         many=True,
     )
 
 
-def test_one_picture_in_a_list_is_still_a_list() -> None:
+def test_one_image_in_a_list_is_still_a_list() -> None:
     assert read_predict(post({"images": [{"url": URL}]})).many
-    assert len(read_predict(post({"images": [{"url": URL}] * 16})).pictures) == 16
+    assert len(read_predict(post({"images": [{"url": URL}] * 16})).images) == 16
 
 
 @pytest.mark.parametrize(
     ("http", "said"),
     [
-        (get(), "Say which picture"),
-        (get(("url", "")), "Say which picture"),
+        (get(), "Say which image"),
+        (get(("url", "")), "Say which image"),
         (get(("url", URL), ("url", URL)), "'url' is given twice"),
         (get(("url", URL), ("b", "2")), "no parameter 'b'. Percent-encode"),
         (get(("x" * 100, "1")), "no parameter 'x{40}"),
@@ -125,8 +127,8 @@ def test_one_picture_in_a_list_is_still_a_list() -> None:
         (post({"url": URL, "min_probability": False}), "'min_probability'"),
         (post(b'{"url": "u", "min_probability": 1e999}'), "'min_probability'"),
         (post({"images": [{"url": URL}], "url": URL}), "one of 'url', 'image' and 'images'"),
-        (post({"images": []}), "'images' should be a list of 1 to 16 pictures"),
-        (post({"images": [{"url": URL}] * 17}), "'images' should be a list of 1 to 16 pictures"),
+        (post({"images": []}), "'images' should be a list of 1 to 16 images"),
+        (post({"images": [{"url": URL}] * 17}), "'images' should be a list of 1 to 16 images"),
         (post({"images": {"url": URL}}), "'images' should be a list"),
         (post({"images": [URL]}), r"images\[0\] should be an object"),
         (post({"images": [{"url": URL}, {}]}), r"images\[1\] should hold one of"),
@@ -137,7 +139,7 @@ def test_one_picture_in_a_list_is_still_a_list() -> None:
     ],
     ids=str,
 )
-def test_what_is_wrong_is_said(http: Http, said: str) -> None:
+def test_what_is_wrong_is_said(http: HttpRequest, said: str) -> None:
     with pytest.raises(InvalidRequest, match=said):
         read_predict(http)
 
@@ -150,7 +152,7 @@ def test_other_content_types_are_unsupported(kind: str) -> None:
 
 @pytest.mark.parametrize("method", ["GET", "POST", "OPTIONS"])
 def test_routes(method: str) -> None:
-    assert route(Http(method, "/predict", (), "", b"", "")) == (method, "/predict")
+    assert route(HttpRequest(method, "/predict", (), "", b"", "")) == (method, "/predict")
 
 
 @pytest.mark.parametrize(
@@ -159,7 +161,7 @@ def test_routes(method: str) -> None:
 )
 def test_no_such_route(method: str, path: str) -> None:
     with pytest.raises(NotFound, match="/predict"):
-        route(Http(method, path, (), "", b"", ""))
+        route(HttpRequest(method, path, (), "", b"", ""))
 
 
 def test_labels_have_a_class_where_the_label_file_has_one() -> None:

@@ -18,14 +18,14 @@ from classifier.errors import (
     RequestError,
     UndecodableImage,
 )
-from classifier.image import Tensor
-from classifier.labels import Label, Probabilities
+from classifier.image.tensor import Tensor
+from classifier.model.labels import Label, Probabilities
 
 CLASSES = 3
 
 
 def event(*items: Any, **common: Any) -> dict[str, Any]:
-    return {"Items": list(items), "BatchInput": {"bucket": "pictures"} | common}
+    return {"Items": list(items), "BatchInput": {"bucket": "images"} | common}
 
 
 def numbered(count: int) -> batch.Batch:
@@ -33,7 +33,7 @@ def numbered(count: int) -> batch.Batch:
 
 
 class Network:
-    """Answers with the number that each picture is all made of; counts what it is asked."""
+    """Answers with the number that each image is all made of; counts what it is asked."""
 
     def __init__(self) -> None:
         self.sizes: list[int] = []
@@ -90,7 +90,7 @@ def test_two_more_chunks_are_fetched_while_the_network_is_busy_and_no_more() -> 
 
     def forward(tensors: Sequence[Tensor]) -> Probabilities:
         if not network.sizes:
-            # This chunk is out of the window; behind its last picture, the window is full.
+            # This chunk is out of the window; behind its last image, the window is full.
             ahead = 3 * batch.CHUNK - 1
             assert all(begun.acquire(timeout=10) for _ in range(ahead))
             assert not begun.acquire(timeout=0.1)
@@ -110,7 +110,7 @@ def test_a_network_that_fails_ends_the_batch() -> None:
         batch.classify(numbered(20), fetch, decode, forward)
 
 
-def test_what_is_not_about_one_picture_ends_the_batch() -> None:
+def test_what_is_not_about_one_image_ends_the_batch() -> None:
     def broken(_: bytes) -> Tensor:
         raise MemoryError
 
@@ -122,7 +122,7 @@ def test_items_of_a_listing_and_of_a_manifest() -> None:
     listed = {"Key": "a/b c.png", "Etag": "x", "Size": 10, "LastModified": 1.7e9}
     read = batch.read_batch(event(listed, {"Bucket": "other", "Key": "d.png"}, top_k=2))
     assert [item.source().url for item in read.items] == [
-        "s3://pictures/a/b c.png",
+        "s3://images/a/b c.png",
         "s3://other/d.png",
     ]
     assert (read.top_k, read.min_probability) == (2, 0.0)
@@ -190,7 +190,7 @@ def test_a_line_of_the_results() -> None:
     outcomes = [np.array([0.5, 0.1, 0.4], np.float32), ModelUnavailable("no")]
     first, second = batch.results(read, outcomes, labels, {"model": {"name": "m"}})
     assert first == {
-        "bucket": "pictures",
+        "bucket": "images",
         "key": "a",
         "model": {"name": "m"},
         "labels": [
@@ -204,7 +204,7 @@ def test_a_line_of_the_results() -> None:
 
 
 def test_the_largest_answer_fits_into_a_state() -> None:
-    from classifier.bundle import IMAGENET_LABELS, parse_labels
+    from classifier.model.bundle import IMAGENET_LABELS, parse_labels
 
     labels = parse_labels(IMAGENET_LABELS.read_bytes(), "labels")
     longest = np.array([len(label.name) for label in labels], np.float32)

@@ -8,9 +8,9 @@ from pathlib import Path
 import colors
 import pytest
 
-from classifier.bundle import Folder, read_bundle
 from classifier.errors import BundleError
-from classifier.labels import Label
+from classifier.model.bundle import Folder, read_bundle
+from classifier.model.labels import Label
 
 
 @pytest.fixture(scope="module")

@@ -4,9 +4,10 @@ import struct
 from pathlib import Path
 
 import pytest
-from check_build import LAMBDA_BYTES, main
 from click.testing import CliRunner, Result
 from elftools.elf.elffile import ELFFile
+
+from tools.checks.build import LAMBDA_BYTES, main
 
 TEMPLATE = """
 Resources:
@@ -187,7 +188,7 @@ def test_too_large_a_build_is_refused(build: Path, megabytes: int, bar: str) -> 
 
 
 def test_too_large_a_zip_is_refused(build: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("check_build.ZIP_BYTES", 100)
+    monkeypatch.setattr("tools.checks.build.ZIP_BYTES", 100)
     assert "MxnetLayer: the zips come to" in refusal(build)
 
 

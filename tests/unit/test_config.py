@@ -34,7 +34,7 @@ def test_every_variable_is_read() -> None:
             "MODEL_URI": "s3://models/a/b/",
             "ALLOWED_URL_HOSTS": "images.example.com, Example.ORG",
             "PRIVATE_URL_HOSTS": "img.internal:8080 10.0.0.7,[FD00:0::1]:81",
-            "S3_READ_BUCKETS": "my-pictures,more.pictures",
+            "S3_READ_BUCKETS": "my-images,more.images",
             "MAX_IMAGE_BYTES": "1000",
             "MAX_IMAGE_PIXELS": "2000",
             "FETCH_TIMEOUT_S": "2.5",
@@ -48,7 +48,7 @@ def test_every_variable_is_read() -> None:
         private_url_hosts=frozenset(
             {("img.internal", 8080), ("10.0.0.7", None), ("[fd00::1]", 81)}
         ),
-        s3_read_buckets=frozenset({"my-pictures", "more.pictures"}),
+        s3_read_buckets=frozenset({"my-images", "more.images"}),
         max_image_bytes=1000,
         max_image_pixels=2000,
         fetch_timeout_s=2.5,
@@ -74,7 +74,7 @@ def test_every_variable_is_read() -> None:
         ("PRIVATE_URL_HOSTS", "user@img.internal"),
         ("PRIVATE_URL_HOSTS", "[:::]"),
         ("ALLOWED_URL_HOSTS", "[1:2]"),
-        ("S3_READ_BUCKETS", "s3://pictures"),
+        ("S3_READ_BUCKETS", "s3://images"),
         ("S3_READ_BUCKETS", "a_b"),
         ("MAX_IMAGE_BYTES", "0"),
         ("MAX_IMAGE_BYTES", "-1"),

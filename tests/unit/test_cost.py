@@ -1,4 +1,4 @@
-"""A million pictures in dollars, from prices that are easy to reckon with."""
+"""A million images in dollars, from prices that are easy to reckon with."""
 
 import cost
 import pytest

@@ -10,8 +10,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from classifier.addresses import is_allowed
-from classifier.download import Downloader
 from classifier.errors import (
     FetchFailed,
     FetchTimeout,
@@ -20,12 +18,14 @@ from classifier.errors import (
     RequestError,
     UrlNotAllowed,
 )
-from classifier.target import Target
+from classifier.fetch.addresses import is_allowed
+from classifier.fetch.download import Downloader
+from classifier.fetch.target import Target
 
 PUBLIC = "93.184.215.14"
 PUBLIC_6 = "2606:2800:21f:cb07:6820:80da:af6b:8b2c"
-PICTURE = b"\xff\xd8\xff picture"
-OK = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(PICTURE), PICTURE)
+IMAGE = b"\xff\xd8\xff image"
+OK = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(IMAGE), IMAGE)
 UNREACHABLE = "The address could not be reached: it must be that of a public server that answers."
 
 type Answer = bytes | OSError | Callable[[], bytes]
@@ -205,7 +205,7 @@ class TestTarget:
 
     def test_takes_a_url_of_just_the_longest_length(self, network: Network) -> None:
         url = "https://a.example/".replace("https", "http").ljust(2048, "a")
-        assert downloader(network).get(url) == PICTURE
+        assert downloader(network).get(url) == IMAGE
 
     @pytest.mark.parametrize(
         ("location", "url"),
@@ -372,7 +372,7 @@ class TestWhereNamesLead:
 
     def test_is_not_fooled_by_a_name_that_changes(self, network: Network) -> None:
         network.names["b.example"] = [[PUBLIC], ["127.0.0.1"]]
-        assert downloader(network).get("http://b.example/") == PICTURE
+        assert downloader(network).get("http://b.example/") == IMAGE
         assert network.looked_up == ["b.example"]
         assert network.connections == [(PUBLIC, 80)]
 
@@ -406,14 +406,14 @@ class TestWhereNamesLead:
     def test_tries_the_addresses_in_order(self, network: Network) -> None:
         network.names["a.example"] = [[PUBLIC_6, PUBLIC_6, "1.1.1.1", PUBLIC, "9.9.9.9"]]
         network.servers |= {PUBLIC_6: [OSError(101, "unreachable")], "1.1.1.1": [TimeoutError()]}
-        assert downloader(network, clock=lambda: 0.0).get("http://a.example/") == PICTURE
+        assert downloader(network, clock=lambda: 0.0).get("http://a.example/") == IMAGE
         assert network.connections == [(PUBLIC_6, 80), ("1.1.1.1", 80), (PUBLIC, 80)]
         assert network.time_given == pytest.approx([5 / 4, 5 / 3, 5 / 2])  # of what is left
 
     def test_an_address_needs_no_look_up(self, network: Network) -> None:
         network.servers[PUBLIC_6] = [OK]
-        assert downloader(network).get(f"http://{PUBLIC}/") == PICTURE
-        assert downloader(network).get(f"http://[{PUBLIC_6}]/") == PICTURE
+        assert downloader(network).get(f"http://{PUBLIC}/") == IMAGE
+        assert downloader(network).get(f"http://[{PUBLIC_6}]/") == IMAGE
         assert network.looked_up == []
         assert network.connections == [(PUBLIC, 80), (PUBLIC_6, 80)]
         assert f"Host: [{PUBLIC_6}]\r\n".encode() in network.request()
@@ -429,7 +429,7 @@ class TestWhereNamesLead:
 class TestSettings:
     def test_allowed_hosts_narrow(self, network: Network) -> None:
         allowed = frozenset({"a.example"})
-        assert downloader(network, allowed_hosts=allowed).get("http://A.example/") == PICTURE
+        assert downloader(network, allowed_hosts=allowed).get("http://A.example/") == IMAGE
         for host in ("b.example", "x.a.example", "a.example.b.example", PUBLIC):
             error = refusal(network, f"http://{host}/", allowed_hosts=allowed)
             assert isinstance(error, UrlNotAllowed)
@@ -466,7 +466,7 @@ class TestSettings:
             if url.startswith("https"):  # gets as far as TLS, which the server does not speak
                 assert "No secure connection" in str(refusal(network, url, **settings))
             else:
-                assert downloader(network, **settings).get(url) == PICTURE
+                assert downloader(network, **settings).get(url) == IMAGE
         assert len(network.connections) == len(urls)
         for url in refused:
             assert isinstance(refusal(network, url, **settings), UrlNotAllowed)
@@ -502,7 +502,7 @@ class TestExchange:
             response(b"", "Location: /b", "Set-Cookie: a=b; Path=/", status="302 Found"),
             OK,
         ]
-        assert downloader(network).get("http://a.example:80/a?q=1#f") == PICTURE
+        assert downloader(network).get("http://a.example:80/a?q=1#f") == IMAGE
         assert network.connections == [(PUBLIC, 80)] * 2
         for number, path in enumerate((b"/a?q=1", b"/b")):
             assert network.request(number) == (
@@ -518,14 +518,14 @@ class TestExchange:
         "answer",
         [
             OK,
-            response(PICTURE),
-            b"HTTP/1.0 200 OK\r\n\r\n" + PICTURE,
-            response(PICTURE, "Content-Encoding: identity"),
-            response(PICTURE + b"beyond", f"Content-Length: {len(PICTURE)}"),
-            response(PICTURE, "Content-Length: many"),
-            response(PICTURE, "Content-Length: -1"),
+            response(IMAGE),
+            b"HTTP/1.0 200 OK\r\n\r\n" + IMAGE,
+            response(IMAGE, "Content-Encoding: identity"),
+            response(IMAGE + b"beyond", f"Content-Length: {len(IMAGE)}"),
+            response(IMAGE, "Content-Length: many"),
+            response(IMAGE, "Content-Length: -1"),
             response(
-                b"4\r\n%s\r\n7;x=y\r\n%s\r\n0\r\nX: y\r\n\r\n" % (PICTURE[:4], PICTURE[4:]),
+                b"4\r\n%s\r\n7;x=y\r\n%s\r\n0\r\nX: y\r\n\r\n" % (IMAGE[:4], IMAGE[4:]),
                 "Transfer-Encoding: Chunked",
             ),
             response(b"", status="100 Continue") + OK,
@@ -533,7 +533,7 @@ class TestExchange:
     )  # fmt: skip
     def test_reads_every_kind_of_body(self, answer: bytes, network: Network) -> None:
         network.servers[PUBLIC] = [answer]
-        assert downloader(network).get("http://a.example/") == PICTURE
+        assert downloader(network).get("http://a.example/") == IMAGE
 
     @pytest.mark.parametrize(
         ("answer", "says"),
@@ -545,7 +545,7 @@ class TestExchange:
             (response(b"x", "Content-Encoding: br"), "compressed"),
             (response(b"x", "Content-Encoding: identity, gzip"), "compressed"),
             (response(b"x", "Transfer-Encoding: gzip, chunked"), "compressed"),
-            (response(PICTURE, "Content-Length: 999"), "broke the connection off"),
+            (response(IMAGE, "Content-Length: 999"), "broke the connection off"),
             (b"", "broke the connection off"),
             (response(b"4\r\nab", "Transfer-Encoding: chunked"), "valid HTTP"),
             (response(b"zz\r\nab", "Transfer-Encoding: chunked"), "valid HTTP"),
@@ -587,7 +587,7 @@ class TestExchange:
         network.servers[PUBLIC] = [answer]
         error = refusal(network, "http://a.example/")
         assert isinstance(error, ImageTooLarge)
-        assert str(error) == "The picture is larger than 1000 bytes."
+        assert str(error) == "The image is larger than 1000 bytes."
 
 
 class TestRedirects:
@@ -599,7 +599,7 @@ class TestRedirects:
             "9.9.9.9": [redirect("/d", status), redirect(f"http://{PUBLIC}/e", status)],
         }
         network.servers[PUBLIC] = [redirect("http://b.example/c", status), OK]
-        assert downloader(network).get("http://a.example/") == PICTURE
+        assert downloader(network).get("http://a.example/") == IMAGE
         assert [host for host, _ in network.connections] == [PUBLIC, "9.9.9.9", "9.9.9.9", PUBLIC]
 
     def test_three_times_at_most(self, network: Network) -> None:
@@ -647,9 +647,9 @@ class TestDeadline:
             return network.resolve(name)
 
         download = downloader(network, resolve=slow_resolve, clock=clock)
-        assert download.get("http://a.example/") == PICTURE
-        assert download.get("http://a.example/", deadline=clock.now + 2.5) == PICTURE
-        assert download.get("http://a.example/", deadline=clock.now + 99) == PICTURE
+        assert download.get("http://a.example/") == IMAGE
+        assert download.get("http://a.example/", deadline=clock.now + 2.5) == IMAGE
+        assert download.get("http://a.example/", deadline=clock.now + 99) == IMAGE
         assert network.time_given == pytest.approx([3, 0.5, 3])
 
     def test_that_has_passed_connects_to_nothing(self, network: Network) -> None:
@@ -730,4 +730,4 @@ def test_several_threads_at_once(network: Network) -> None:
     download = downloader(network, resolve=wait_for_the_others)
     with ThreadPoolExecutor(8) as pool:
         bodies = list(pool.map(download.get, ["http://a.example/"] * 8))
-    assert bodies == [PICTURE] * 8
+    assert bodies == [IMAGE] * 8

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from classifier.fuse import memory_fuse
+from classifier.image.memory_limit import memory_limit
 
 MB = 1024 * 1024
 
@@ -18,7 +18,7 @@ def resident() -> int:
 
 def test_only_what_goes_past_the_limit_fails() -> None:
     before = resource.getrlimit(resource.RLIMIT_DATA)
-    with memory_fuse(resident() + 64 * MB + 200 * MB):
+    with memory_limit(resident() + 64 * MB + 200 * MB):
         assert np.ones(100 * MB, np.uint8).sum() == 100 * MB
         with pytest.raises(MemoryError):
             np.ones(300 * MB, np.uint8)
@@ -29,11 +29,11 @@ def test_only_what_goes_past_the_limit_fails() -> None:
 
 def test_the_limit_is_lifted_after_an_error() -> None:
     before = resource.getrlimit(resource.RLIMIT_DATA)
-    with pytest.raises(MemoryError), memory_fuse(1):
+    with pytest.raises(MemoryError), memory_limit(1):
         np.ones(300 * MB, np.uint8)
     assert resource.getrlimit(resource.RLIMIT_DATA) == before
 
 
 def test_no_limit_is_no_fuse() -> None:
-    with memory_fuse(None):
+    with memory_limit(None):
         assert resource.getrlimit(resource.RLIMIT_DATA)[0] == resource.RLIM_INFINITY

@@ -1,4 +1,4 @@
-"""Events of every kind become the same Http; answers become responses."""
+"""Events of every kind become the same HttpRequest; answers become responses."""
 
 import base64
 import json
@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from classifier.api.gateway import HttpRequest, preflight, problem, read_event, respond
 from classifier.errors import FetchFailed, InvalidRequest
-from classifier.gateway import Http, preflight, problem, read_event, respond
 
 
 def v1(method: str, path: str, **members: Any) -> dict[str, Any]:
@@ -47,7 +47,7 @@ def v2(method: str, path: str, **members: Any) -> dict[str, Any]:
     ids=["rest", "rest behind a base path", "http"],
 )
 def test_a_get_is_the_same_from_everywhere(event: dict[str, Any]) -> None:
-    assert read_event(event) == Http(
+    assert read_event(event) == HttpRequest(
         method="GET",
         path="/predict",
         query=(("url", "https://x/?a=1&b=é"), ("top_k", "3")),
@@ -132,7 +132,7 @@ def test_a_problem_document() -> None:
     assert response["headers"]["access-control-allow-origin"] == "*"
     assert json.loads(response["body"]) == {
         "type": "urn:problem:fetch-failed",
-        "title": "The picture could not be fetched",
+        "title": "The image could not be fetched",
         "status": 502,
         "detail": "The words.",
         "code": "fetch-failed",

@@ -4,14 +4,14 @@ import io
 import struct
 from typing import Any
 
-import pictures
+import images
 import pytest
 from PIL import Image
 
 from classifier.errors import UndecodableImage, UnsupportedImageType
-from classifier.header import Header, sniff, without_ancillary_chunks
+from classifier.image.header import Header, sniff, without_ancillary_chunks
 
-PHOTO = pictures.photograph(120, 80)
+PHOTO = images.photograph(120, 80)
 
 WHOLE: dict[str, tuple[str, dict[str, Any]]] = {
     "jpeg": ("JPEG", {}),
@@ -31,12 +31,12 @@ WHOLE: dict[str, tuple[str, dict[str, Any]]] = {
 @pytest.fixture(params=WHOLE.values(), ids=WHOLE)
 def whole(request: pytest.FixtureRequest) -> bytes:
     kind, options = request.param
-    return pictures.encode(PHOTO, kind, **options)
+    return images.encode(PHOTO, kind, **options)
 
 
 def test_type_and_size(whole: bytes) -> None:
-    with Image.open(io.BytesIO(whole)) as picture:
-        assert sniff(whole) == Header((picture.format or "").lower(), *picture.size)
+    with Image.open(io.BytesIO(whole)) as image:
+        assert sniff(whole) == Header((image.format or "").lower(), *image.size)
 
 
 def test_cut_off_anywhere_is_refused(whole: bytes) -> None:
@@ -47,8 +47,8 @@ def test_cut_off_anywhere_is_refused(whole: bytes) -> None:
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG"])
-def test_what_follows_the_picture_does_not_matter(kind: str) -> None:
-    data = pictures.encode(PHOTO, kind)
+def test_what_follows_the_image_does_not_matter(kind: str) -> None:
+    data = images.encode(PHOTO, kind)
     assert sniff(data + b"\xff\xda trailing") == sniff(data)
 
 
@@ -58,7 +58,7 @@ def test_the_orientation_of_a_webp_is_read(orientation: int, order: str) -> None
     exif = Image.Exif()
     exif.endian = order
     exif[0x0112] = orientation
-    data = pictures.encode(PHOTO, "WEBP", exif=exif.tobytes())
+    data = images.encode(PHOTO, "WEBP", exif=exif.tobytes())
     assert sniff(data) == Header("webp", 120, 80, orientation)
 
 
@@ -101,8 +101,8 @@ def test_other_types_are_unsupported(data: bytes) -> None:
 
 
 def test_an_animated_webp_is_unsupported() -> None:
-    other = pictures.photograph(120, 80, seed=1)
-    data = pictures.encode(PHOTO, "WEBP", save_all=True, append_images=[other])
+    other = images.photograph(120, 80, seed=1)
+    data = images.encode(PHOTO, "WEBP", save_all=True, append_images=[other])
     with pytest.raises(UnsupportedImageType, match="animated"):
         sniff(data)
 
@@ -115,13 +115,13 @@ SOS = b"\xff\xda\x00\x08\x01\x01\x00\x00\x3f\x00"
 @pytest.mark.parametrize(
     "data",
     [
-        pictures.png_with_bogus_length(),
-        pictures.png(8, 8),
-        pictures.png_with_bogus_size(0, 8),
-        pictures.png_with_bogus_size(8, 0),
-        b"\x89PNG\r\n\x1a\n" + pictures.png_chunk(b"IEND", b""),
-        b"\x89PNG\r\n\x1a\n" + pictures.png_chunk(b"IHDR", b"") + pictures.png_chunk(b"IEND", b""),
-        pictures.png(8, 8, *[pictures.png_chunk(b"IDAT", b"")] * 70_000),
+        images.png_with_bogus_length(),
+        images.png(8, 8),
+        images.png_with_bogus_size(0, 8),
+        images.png_with_bogus_size(8, 0),
+        b"\x89PNG\r\n\x1a\n" + images.png_chunk(b"IEND", b""),
+        b"\x89PNG\r\n\x1a\n" + images.png_chunk(b"IHDR", b"") + images.png_chunk(b"IEND", b""),
+        images.png(8, 8, *[images.png_chunk(b"IDAT", b"")] * 70_000),
         SOI + b"\xff",
         SOI + b"\xff\xff\xff",
         SOI + b"\xff\xe0\x00\x04ab" + b"cd",
@@ -132,11 +132,11 @@ SOS = b"\xff\xda\x00\x08\x01\x01\x00\x00\x3f\x00"
         SOI + SOS + b"abc" + EOI,
         SOI + SOF + SOS + b"abc\xff\x00def\xff\xd3ghi",
         SOI + SOF.replace(b"\x00\x08\x00\x08", b"\x00\x00\x00\x08") + SOS + b"abc" + EOI,
-        pictures.jpeg_with_scans(33),
-        pictures.webp_header(b"VP8X", bytes(10))[:20],
-        pictures.webp_header(b"ALPH", bytes(30)),
-        pictures.webp_header(b"VP8 ", bytes(30)),
-        pictures.webp_header(b"VP8L", b""),
+        images.jpeg_with_scans(33),
+        images.webp_header(b"VP8X", bytes(10))[:20],
+        images.webp_header(b"ALPH", bytes(30)),
+        images.webp_header(b"VP8 ", bytes(30)),
+        images.webp_header(b"VP8L", b""),
     ],
     ids=str,
 )
@@ -146,7 +146,7 @@ def test_malformed_headers_are_refused(data: bytes) -> None:
 
 
 def test_as_many_scans_as_encoders_write_are_taken() -> None:
-    assert sniff(pictures.jpeg_with_scans(32)) == Header("jpeg", 64, 48)
+    assert sniff(images.jpeg_with_scans(32)) == Header("jpeg", 64, 48)
 
 
 def test_fill_bytes_between_markers_are_skipped() -> None:
@@ -155,11 +155,11 @@ def test_fill_bytes_between_markers_are_skipped() -> None:
 
 
 def test_only_the_chunks_that_pixels_need_are_kept() -> None:
-    other = pictures.photograph(120, 80, seed=1)
-    bare = pictures.encode(PHOTO, "PNG")
-    animated = pictures.encode(PHOTO, "PNG", save_all=True, append_images=[other], dpi=(72, 72))
+    other = images.photograph(120, 80, seed=1)
+    bare = images.encode(PHOTO, "PNG")
+    animated = images.encode(PHOTO, "PNG", save_all=True, append_images=[other], dpi=(72, 72))
     assert without_ancillary_chunks(bare) is bare
     kept = without_ancillary_chunks(animated)
     assert b"acTL" in animated
     assert not {b"acTL", b"fcTL", b"fdAT", b"pHYs"} & {kept[i : i + 4] for i in range(len(kept))}
-    assert (pictures.pixels(kept) == pictures.pixels(bare)).all()
+    assert (images.pixels(kept) == images.pixels(bare)).all()

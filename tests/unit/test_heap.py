@@ -12,7 +12,7 @@ MB = 1 << 20
 KEPT = """
 import ctypes, os, sys
 from pathlib import Path
-from classifier.heap import give_back_large_blocks
+from classifier.runtime.malloc import give_back_large_blocks
 
 libc = ctypes.CDLL(None)
 libc.malloc.restype = ctypes.c_void_p

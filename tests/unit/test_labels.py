@@ -1,10 +1,10 @@
-"""Label files, and the labels that a picture gets."""
+"""Label files, and the labels that an image gets."""
 
 import numpy as np
 import pytest
 
 from classifier.errors import BundleError
-from classifier.labels import IMAGENET_LABELS, Label, Prediction, parse_labels, top
+from classifier.model.labels import IMAGENET_LABELS, Label, Prediction, parse_labels, top
 
 
 @pytest.mark.parametrize(

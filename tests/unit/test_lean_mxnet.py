@@ -33,8 +33,8 @@ def test_inference_touches_nothing_that_is_put_off(tmp_path: Path) -> None:
 import json, sys
 from pathlib import Path
 import numpy as np
-from classifier.bundle import Folder, read_bundle
-from classifier.model import Model
+from classifier.model.bundle import Folder, read_bundle
+from classifier.model.network import Model
 model = Model.load(read_bundle(Folder(Path(sys.argv[1]))))
 model.classify(np.zeros((1, 3, 32, 32), np.float32))
 model.classify(np.zeros((3, 3, 32, 32), np.float32))
@@ -56,7 +56,7 @@ def test_what_walks_over_all_modules_wakes_nothing() -> None:
     answer = run(
         """
 import inspect, json, sys
-from classifier.lean_mxnet import mx
+from classifier.model.lean_mxnet import mx
 before = sum(type(m).__name__ == "_DeferredModule" for m in sys.modules.values())
 inspect.getmodule(inspect.currentframe())
 [getattr(m, "__warningregistry__", None) for m in list(sys.modules.values())]
@@ -87,7 +87,7 @@ EXPECTED = {
 
 def test_all_of_mxnet_is_there_when_it_is_asked_for() -> None:
     found = run(
-        "import json, sys; from classifier.lean_mxnet import mx; "
+        "import json, sys; from classifier.model.lean_mxnet import mx; "
         "print(json.dumps({code: eval(code) for code in sys.argv[1:]}))",
         *EXPECTED,
     )
@@ -99,7 +99,7 @@ def test_a_network_is_trained_with_it() -> None:
         """
 import json
 import numpy as np
-from classifier.lean_mxnet import mx
+from classifier.model.lean_mxnet import mx
 rng = np.random.default_rng(0)
 x = rng.standard_normal((64, 2)).astype(np.float32)
 y = (x.sum(axis=1) > 0).astype(np.float32)

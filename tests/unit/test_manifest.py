@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from classifier.errors import BundleError
-from classifier.manifest import File, Recipe, classic, parse_manifest
+from classifier.model.manifest import File, Preprocessing, legacy_manifest, parse_manifest
 
 FILE = {"key": "a.bin", "bytes": 7, "sha256": "0" * 64}
 MANIFEST: dict[str, Any] = {
@@ -39,7 +39,7 @@ def test_every_field_is_read_and_others_are_let_be() -> None:
     assert manifest.name == "net"
     assert manifest.version == "1"
     assert manifest.files["params"] == File("b/c.params", 7, "0" * 64)
-    assert manifest.input == Recipe(
+    assert manifest.input == Preprocessing(
         name="data",
         size=224,
         resize=256,
@@ -62,10 +62,12 @@ def test_squash_needs_no_resize() -> None:
 
 
 def test_classic_is_the_recipe_of_the_2017_model() -> None:
-    manifest = classic()
+    manifest = legacy_manifest()
     assert manifest.files["symbol"].key == "resnet-18-symbol.json"
     assert manifest.files["params"] == File("resnet-18-0000.params", None, None)
-    assert manifest.input == Recipe("data", 224, 224, "squash", "RGB", 1.0, (0, 0, 0), (1, 1, 1))
+    assert manifest.input == Preprocessing(
+        "data", 224, 224, "squash", "RGB", 1.0, (0, 0, 0), (1, 1, 1)
+    )
     assert manifest.probabilities
 
 

@@ -9,11 +9,11 @@ import colors
 import numpy as np
 import pytest
 
-from classifier.binding import bind
-from classifier.bundle import Bundle, Folder, read_bundle
 from classifier.errors import BundleError
-from classifier.lean_mxnet import mx
-from classifier.model import BATCH, Model
+from classifier.model.binding import bind
+from classifier.model.bundle import Bundle, Folder, read_bundle
+from classifier.model.lean_mxnet import mx
+from classifier.model.network import BATCH, Model
 
 
 @pytest.fixture(scope="module")
@@ -26,8 +26,8 @@ def model(bundle: Bundle) -> Model:
     return Model.load(bundle)
 
 
-def picture(rgb: tuple[int, int, int]) -> np.ndarray:
-    """The tensor of a picture all of one colour."""
+def image(rgb: tuple[int, int, int]) -> np.ndarray:
+    """The tensor of an image all of one colour."""
     plane = (np.array(rgb, np.float32) / 255 - 0.5) / 0.5
     return np.broadcast_to(plane[:, None, None], (3, 32, 32)).astype(np.float32)
 
@@ -36,13 +36,13 @@ def picture(rgb: tuple[int, int, int]) -> np.ndarray:
 def test_probabilities_are_those_worked_out_by_hand(
     model: Model, rgb: tuple[int, int, int]
 ) -> None:
-    probabilities = model.classify(picture(rgb)[None])
+    probabilities = model.classify(image(rgb)[None])
     assert probabilities.dtype == np.float32
     np.testing.assert_allclose(probabilities[0], list(colors.expected(rgb).values()), atol=1e-6)
 
 
 @pytest.mark.parametrize("counts", [(1, 2, 16, 2, 1), (5, 3, 1, 7)])
-def test_batches_of_any_size_answer_as_single_pictures_do(
+def test_batches_of_any_size_answer_as_single_images_do(
     model: Model, counts: tuple[int, ...]
 ) -> None:
     rng = np.random.default_rng(1)
@@ -59,7 +59,7 @@ def test_no_size_is_bound_twice(bundle: Bundle, monkeypatch: pytest.MonkeyPatch)
         bound.append(shape[0])
         return bind(symbol, arrays, data, shape)
 
-    monkeypatch.setattr("classifier.model.bind", counted)
+    monkeypatch.setattr("classifier.model.network.bind", counted)
     model = Model.load(bundle)
     assert bound == [1]
     for count in (1, 3, 16, 7, 4, 2, 5):
@@ -68,7 +68,7 @@ def test_no_size_is_bound_twice(bundle: Bundle, monkeypatch: pytest.MonkeyPatch)
 
 
 def test_the_same_answer_again_and_again(model: Model) -> None:
-    tensor = picture((200, 100, 50))[None]
+    tensor = image((200, 100, 50))[None]
     first = model.classify(tensor)
     assert all(np.array_equal(model.classify(tensor), first) for _ in range(3))
 
@@ -110,7 +110,7 @@ def broken(
         "other JSON": b"{}",
         "not text": b"\xff\xff",
         "two outputs": mx.sym.Group([data, data + 1]).tojson().encode(),
-        "no such input": bundle.symbol.replace(b'"data"', b'"picture"'),
+        "no such input": bundle.symbol.replace(b'"data"', b'"image"'),
         "no such operator": bundle.symbol.replace(b'"FullyConnected"', b'"nonsense"'),
         "one row for all": mx.sym.reshape(data, shape=(1, -1)).tojson().encode(),
         "a map": mx.sym.Activation(data, act_type="relu").tojson().encode(),

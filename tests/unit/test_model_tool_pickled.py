@@ -13,8 +13,8 @@ from typing import Any, ClassVar
 import numpy as np
 import pytest
 
-from modeltool.errors import ToolError
-from modeltool.pickled import read_pth
+from tools.model.errors import ToolError
+from tools.model.pickled import read_pth
 
 TYPES = {"f4": "FloatStorage", "f8": "DoubleStorage", "f2": "HalfStorage", "i8": "LongStorage"}
 MAGIC = 0x1950A86A20F9469CFC6C

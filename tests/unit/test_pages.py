@@ -8,9 +8,10 @@ from html.parser import HTMLParser
 import contract
 import pytest
 
-from classifier import api, pages
+from classifier.api import pages
+from classifier.api import predict as api
+from classifier.api.gateway import HttpRequest
 from classifier.errors import RequestError
-from classifier.gateway import Http
 
 HTML = ["/", "/docs"]
 
@@ -46,7 +47,7 @@ def policy(path: str) -> dict[str, list[str]]:
 
 def test_pages_are_routes() -> None:
     for path in pages.PATHS:
-        assert api.route(Http("GET", path, (), "", b"", "")) == ("GET", path)
+        assert api.route(HttpRequest("GET", path, (), "", b"", "")) == ("GET", path)
 
 
 @pytest.mark.parametrize("path", sorted(pages.PATHS))

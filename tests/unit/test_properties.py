@@ -1,4 +1,4 @@
-"""Properties of what reads strangers' input: requests and pictures."""
+"""Properties of what reads strangers' input: requests and images."""
 
 import base64
 import io
@@ -11,25 +11,25 @@ from contextlib import suppress
 from typing import Any
 from urllib.parse import urlencode
 
+import images
 import numpy as np
-import pictures
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from classifier.api import DEFAULT_TOP_K, MAX_IMAGES, MAX_TOP_K, Picture, read_predict
+from classifier.api.gateway import problem, read_event
+from classifier.api.predict import DEFAULT_TOP_K, MAX_IMAGES, MAX_TOP_K, ImageRequest, read_predict
 from classifier.errors import (
     InvalidRequest,
     RequestError,
     UndecodableImage,
     UnsupportedImageType,
 )
-from classifier.gateway import problem, read_event
-from classifier.header import sniff
-from classifier.image import Limits, to_tensor
-from classifier.manifest import Recipe
-from classifier.sources import Base64, Body, Url
+from classifier.fetch.sources import Base64, Body, Url
+from classifier.image.header import sniff
+from classifier.image.tensor import Limits, to_tensor
+from classifier.model.manifest import Preprocessing
 
 # How long one example takes depends on who else uses the machine.
 patient = settings(deadline=None)
@@ -42,7 +42,7 @@ sources = st.one_of(
 )
 top_ks = st.integers(1, MAX_TOP_K)
 probabilities = st.floats(0, 1)
-wanted = st.builds(Picture, sources, top_ks, probabilities)
+wanted = st.builds(ImageRequest, sources, top_ks, probabilities)
 json_values: st.SearchStrategy[Any] = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | text,
     lambda inner: (
@@ -78,11 +78,11 @@ def posts(body: bytes, content_type: str) -> list[dict[str, Any]]:
     return [rest("POST", **members), http("POST", **members)]
 
 
-def table(picture: Picture) -> dict[str, Any]:
-    """The JSON that asks for ``picture``."""
-    source = picture.source
+def table(image: ImageRequest) -> dict[str, Any]:
+    """The JSON that asks for ``image``."""
+    source = image.source
     named = {"url": source.url} if isinstance(source, Url) else {"image": source.text}  # type: ignore[union-attr]
-    return named | {"top_k": picture.top_k, "min_probability": picture.min_probability}
+    return named | {"top_k": image.top_k, "min_probability": image.min_probability}
 
 
 def tell(error: RequestError) -> None:
@@ -93,19 +93,19 @@ def tell(error: RequestError) -> None:
 class TestRequests:
     @given(wanted)
     @patient
-    def test_one_picture_in_json_comes_out_as_it_went_in(self, picture: Picture) -> None:
-        for event in posts(json.dumps(table(picture)).encode(), "application/json"):
+    def test_one_image_in_json_comes_out_as_it_went_in(self, image: ImageRequest) -> None:
+        for event in posts(json.dumps(table(image)).encode(), "application/json"):
             request = read_predict(read_event(event))
-            assert request.pictures == (picture,)
+            assert request.images == (image,)
             assert not request.many
 
     @given(st.lists(wanted, min_size=1, max_size=MAX_IMAGES))
     @patient
-    def test_many_come_out_in_order(self, asked: list[Picture]) -> None:
-        body = json.dumps({"images": [table(picture) for picture in asked]}).encode()
+    def test_many_come_out_in_order(self, asked: list[ImageRequest]) -> None:
+        body = json.dumps({"images": [table(image) for image in asked]}).encode()
         for event in posts(body, "application/json; charset=utf-8"):
             request = read_predict(read_event(event))
-            assert list(request.pictures) == asked
+            assert list(request.images) == asked
             assert request.many
 
     @given(sources, top_ks, probabilities)
@@ -113,33 +113,33 @@ class TestRequests:
     def test_options_for_all_hold_where_there_are_none_for_one(
         self, source: Url | Base64, top_k: int, least: float
     ) -> None:
-        bare = table(Picture(source))
+        bare = table(ImageRequest(source))
         del bare["top_k"], bare["min_probability"]
         own = bare | {"top_k": DEFAULT_TOP_K}
         body = {"images": [bare, own], "top_k": top_k, "min_probability": least}
         request = read_predict(read_event(posts(json.dumps(body).encode(), "application/json")[0]))
-        assert request.pictures == (
-            Picture(source, top_k, least),
-            Picture(source, DEFAULT_TOP_K, least),
+        assert request.images == (
+            ImageRequest(source, top_k, least),
+            ImageRequest(source, DEFAULT_TOP_K, least),
         )
 
-    @given(st.builds(Picture, st.builds(Url, encodable.filter(bool)), top_ks, probabilities))
+    @given(st.builds(ImageRequest, st.builds(Url, encodable.filter(bool)), top_ks, probabilities))
     @patient
-    def test_a_query_means_the_same_in_every_event(self, picture: Picture) -> None:
-        query = {name: str(value) for name, value in table(picture).items()}
+    def test_a_query_means_the_same_in_every_event(self, image: ImageRequest) -> None:
+        query = {name: str(value) for name, value in table(image).items()}
         many = {name: [value] for name, value in query.items()}
         for event in (
             rest("GET", queryStringParameters=query),
             rest("GET", queryStringParameters=query, multiValueQueryStringParameters=many),
             http("GET", rawQueryString=urlencode(query)),
         ):
-            assert read_predict(read_event(event)).pictures == (picture,)
+            assert read_predict(read_event(event)).images == (image,)
 
     @given(st.binary(min_size=1), st.sampled_from(["image/jpeg", "image/png", "IMAGE/WEBP; q=1"]))
     @patient
     def test_a_body_arrives_byte_by_byte(self, body: bytes, content_type: str) -> None:
         for event in posts(body, content_type):
-            assert read_predict(read_event(event)).pictures == (Picture(Body(body)),)
+            assert read_predict(read_event(event)).images == (ImageRequest(Body(body)),)
 
     @given(json_values)
     @patient
@@ -183,15 +183,15 @@ class TestRequests:
             except (InvalidRequest, UnsupportedImageType) as error:
                 tell(error)
                 continue
-            assert 1 <= len(request.pictures) <= MAX_IMAGES
-            for picture in request.pictures:
-                assert type(picture.top_k) is int
-                assert 1 <= picture.top_k <= MAX_TOP_K
-                assert 0 <= picture.min_probability <= 1
-                assert isinstance(picture.source, Body | Base64 | Url)
+            assert 1 <= len(request.images) <= MAX_IMAGES
+            for image in request.images:
+                assert type(image.top_k) is int
+                assert 1 <= image.top_k <= MAX_TOP_K
+                assert 0 <= image.min_probability <= 1
+                assert isinstance(image.source, Body | Base64 | Url)
 
 
-PHOTO = pictures.photograph(48, 32)
+PHOTO = images.photograph(48, 32)
 KINDS: dict[str, tuple[str, dict[str, Any]]] = {
     "jpeg": ("JPEG", {}),
     "progressive jpeg": ("JPEG", {"progressive": True}),
@@ -201,15 +201,15 @@ KINDS: dict[str, tuple[str, dict[str, Any]]] = {
     "lossless webp": ("WEBP", {"lossless": True}),
     "webp with metadata": ("WEBP", {"icc_profile": b"profile"}),
 }
-WHOLE = {name: pictures.encode(PHOTO, kind, **options) for name, (kind, options) in KINDS.items()}
+WHOLE = {name: images.encode(PHOTO, kind, **options) for name, (kind, options) in KINDS.items()}
 LIMITS = Limits(bytes=1 << 20, pixels=1 << 20)
-RECIPE = Recipe(size=32, resize=40, fit="crop")
+RECIPE = Preprocessing(size=32, resize=40, fit="crop")
 whole = st.sampled_from(sorted(WHOLE.values()))
 
 
 @st.composite
 def damaged(draw: st.DrawFn) -> bytes:
-    """A whole picture after a few accidents."""
+    """A whole image after a few accidents."""
     data = bytearray(draw(whole))
     for _ in range(draw(st.integers(1, 4))):
         at = draw(st.integers(0, max(0, len(data) - 1)))
@@ -227,12 +227,12 @@ def damaged(draw: st.DrawFn) -> bytes:
     return bytes(data)
 
 
-class TestPictures:
+class TestImages:
     @given(st.integers(1, 300), st.integers(1, 300), st.sampled_from(sorted(KINDS)))
     @settings(patient, max_examples=60)
     def test_the_size_is_what_pillow_sees(self, width: int, height: int, name: str) -> None:
         kind, options = KINDS[name]
-        data = pictures.encode(pictures.plain((9, 99, 199), (width, height)), kind, **options)
+        data = images.encode(images.plain((9, 99, 199), (width, height)), kind, **options)
         header = sniff(data)
         with Image.open(io.BytesIO(data)) as seen:
             assert (header.width, header.height) == seen.size == (width, height)
@@ -248,7 +248,7 @@ class TestPictures:
 
     @given(whole, st.binary(max_size=400))
     @patient
-    def test_what_follows_a_picture_changes_nothing(self, data: bytes, more: bytes) -> None:
+    def test_what_follows_a_image_changes_nothing(self, data: bytes, more: bytes) -> None:
         assert sniff(data + more) == sniff(data)
         np.testing.assert_array_equal(
             to_tensor(data + more, RECIPE, LIMITS), to_tensor(data, RECIPE, LIMITS)
@@ -268,7 +268,7 @@ class TestPictures:
 
     @given(damaged())
     @settings(patient, max_examples=300)
-    def test_a_damaged_picture_is_a_tensor_or_says_why_not(self, data: bytes) -> None:
+    def test_a_damaged_image_is_a_tensor_or_says_why_not(self, data: bytes) -> None:
         try:
             tensor = to_tensor(data, RECIPE, LIMITS)
         except RequestError as error:
@@ -286,9 +286,9 @@ class TestPictures:
             "WEBP": {"lossless": True},
             "JPEG": {"quality": 100, "subsampling": 0},
         }
-        data = pictures.encode(PHOTO, kind, exif=exif, **options.get(kind, {}))
-        upright = pictures.encode(Image.fromarray(pictures.pixels(data)), "PNG")
-        squash = Recipe(size=48, resize=48)
+        data = images.encode(PHOTO, kind, exif=exif, **options.get(kind, {}))
+        upright = images.encode(Image.fromarray(images.pixels(data)), "PNG")
+        squash = Preprocessing(size=48, resize=48)
         found, expected = (to_tensor(each, squash, LIMITS) for each in (data, upright))
         assert np.abs(found - expected).mean() < 1.5
 
@@ -309,7 +309,7 @@ LONG: dict[str, bytes] = {
     "JPEG, fill bytes in a scan": JPEG[:SCAN] + b"\xff" * SIZE + b"\x00",
     "JPEG, stuffed bytes in a scan": JPEG[:SCAN] + b"\xff\x00" * (SIZE // 2),
     "JPEG, restarts in a scan": JPEG[:SCAN] + b"\xff\xd0" * (SIZE // 2),
-    "PNG, empty chunks": WHOLE["png"][:33] + pictures.png_chunk(b"IDAT", b"") * (SIZE // 12),
+    "PNG, empty chunks": WHOLE["png"][:33] + images.png_chunk(b"IDAT", b"") * (SIZE // 12),
     "WebP, empty chunks": extended_webp(b"abcd\0\0\0\0" * (SIZE // 8)),
     "WebP, EXIF entries": extended_webp(
         b"EXIF" + struct.pack("<I", SIZE) + b"II*\0\x08\0\0\0\xff\xff" + bytes(SIZE)
@@ -332,8 +332,8 @@ def test_a_png_that_inflates_without_end_is_given_up() -> None:
     deflate = zlib.compressobj(9)
     start = deflate.compress(megabyte) + deflate.flush(zlib.Z_FULL_FLUSH)
     again = deflate.compress(megabyte) + deflate.flush(zlib.Z_FULL_FLUSH)
-    pixel_data = pictures.png_chunk(b"IDAT", start + again * 950)
-    data = pictures.png(24, 16, pixel_data, pictures.png_chunk(b"IEND", b""))
+    pixel_data = images.png_chunk(b"IDAT", start + again * 950)
+    data = images.png(24, 16, pixel_data, images.png_chunk(b"IEND", b""))
     assert len(data) < LIMITS.bytes
     before = time.process_time()
     with suppress(UndecodableImage):
@@ -343,7 +343,7 @@ def test_a_png_that_inflates_without_end_is_given_up() -> None:
 
 def test_a_png_that_goes_on_after_its_end_takes_no_gigabytes() -> None:
     """Without pixels, OpenCV reads on beyond the end, and what follows becomes a length."""
-    data = pictures.png(24, 16, pictures.png_chunk(b"IEND", b"")) + b"\x7f" * 352
+    data = images.png(24, 16, images.png_chunk(b"IEND", b"")) + b"\x7f" * 352
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     with pytest.raises(UndecodableImage):
         to_tensor(data, RECIPE, LIMITS)

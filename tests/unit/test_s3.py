@@ -17,10 +17,10 @@ from botocore.credentials import Credentials as BotoCredentials
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from classifier import s3
-from classifier.boto_s3 import BotoClient
-from classifier.connections import Address
-from classifier.sigv4 import Credentials, quote_key, sign_get
+from classifier.net.pool import Address
+from classifier.s3 import client as s3
+from classifier.s3.boto import BotoClient
+from classifier.s3.sigv4 import Credentials, quote_key, sign_get
 
 words = st.text(st.characters(codec="ascii", categories=["L", "N"]), min_size=1, max_size=40)
 secrets = st.text(st.characters(codec="ascii", exclude_categories=["C"]), min_size=1, max_size=60)

@@ -2,7 +2,6 @@
 
 import pytest
 
-from classifier import s3
 from classifier.config import S3Prefix, Settings
 from classifier.errors import (
     FetchFailed,
@@ -12,11 +11,12 @@ from classifier.errors import (
     RequestError,
     UrlNotAllowed,
 )
-from classifier.sources import Base64, Body, Fetcher, Source, Url, decode_base64
+from classifier.fetch.sources import Base64, Body, Fetcher, Source, Url, decode_base64
+from classifier.s3 import client as s3
 
 SETTINGS = Settings(
     model_uri=S3Prefix("models", "m"),
-    s3_read_buckets=frozenset({"pictures"}),
+    s3_read_buckets=frozenset({"images"}),
     max_image_bytes=10,
 )
 
@@ -35,7 +35,7 @@ class Objects:
         self.objects = objects
 
     def get(self, bucket: str, key: str, *, deadline: float, max_bytes: int | None = None) -> bytes:
-        assert bucket == "pictures"
+        assert bucket == "images"
         assert deadline == 7.5
         assert max_bytes == 10
         found = self.objects[key]
@@ -57,8 +57,8 @@ def fetcher(objects: dict[str, bytes | Exception] | None = None) -> Fetcher:
         (Body(b"bytes"), "body", b"bytes"),
         (Base64("aGVsbG8="), "base64", b"hello"),
         (Url("https://example.com/a"), "url", b"https://example.com/a 7.5"),
-        (Url("s3://pictures/a/b.jpg"), "s3", b"0123456789"),
-        (Url("S3://pictures/a/b.jpg"), "s3", b"0123456789"),
+        (Url("s3://images/a/b.jpg"), "s3", b"0123456789"),
+        (Url("S3://images/a/b.jpg"), "s3", b"0123456789"),
     ],
 )
 def test_every_source(source: Source, kind: str, data: bytes) -> None:
@@ -70,15 +70,15 @@ def test_every_source(source: Source, kind: str, data: bytes) -> None:
     ("url", "error"),
     [
         ("s3://", InvalidRequest),
-        ("s3://pictures", InvalidRequest),
-        ("s3://pictures/", InvalidRequest),
+        ("s3://images", InvalidRequest),
+        ("s3://images/", InvalidRequest),
         ("s3://UPPER/a", InvalidRequest),
         ("s3://models/m/manifest.json", UrlNotAllowed),
-        ("s3://pictures/eleven", ImageTooLarge),
-        ("s3://pictures/missing", FetchFailed),
-        ("s3://pictures/forbidden", FetchFailed),
-        ("s3://pictures/unreachable", FetchFailed),
-        ("s3://pictures/slow", FetchTimeout),
+        ("s3://images/eleven", ImageTooLarge),
+        ("s3://images/missing", FetchFailed),
+        ("s3://images/forbidden", FetchFailed),
+        ("s3://images/unreachable", FetchFailed),
+        ("s3://images/slow", FetchTimeout),
     ],
 )
 def test_refusals_of_s3(url: str, error: type[RequestError]) -> None:
@@ -99,7 +99,7 @@ def test_what_is_missing_and_what_is_forbidden_answer_alike() -> None:
     answers = set()
     for key in objects:
         with pytest.raises(FetchFailed) as caught:
-            fetcher(objects).fetch(Url(f"s3://pictures/{key}"), 7.5)
+            fetcher(objects).fetch(Url(f"s3://images/{key}"), 7.5)
         answers.add(str(caught.value))
     assert len(answers) == 1
 

@@ -11,10 +11,11 @@ import yaml
 from samcli.yamlhelper import yaml_parse
 from samtranslator.translator.transform import transform
 
-from classifier import api, pages
+from classifier.api import pages
+from classifier.api import predict as api
 from classifier.config import Settings
 from classifier.errors import RequestError
-from local import function
+from tools.local import function
 
 ROOT = Path(__file__).parents[2]
 METHODS = {"get", "post", "options"}
@@ -208,7 +209,7 @@ def test_everybody_may_call_unless_a_deployment_says_otherwise(source: Template)
 
 @pytest.mark.parametrize("needs_key", ["false", "true"])
 @pytest.mark.parametrize("authorization", ["NONE", "AWS_IAM"])
-def test_keys_and_signatures_are_asked_of_pictures_alone(
+def test_keys_and_signatures_are_asked_of_images_alone(
     expanded: Template, needs_key: str, authorization: str
 ) -> None:
     parameters = {"RequireApiKey": needs_key, "Authorization": authorization}
@@ -221,11 +222,11 @@ def test_keys_and_signatures_are_asked_of_pictures_alone(
     assert "security" not in body
     for path, item in body["paths"].items():
         for method in METHODS & set(item):
-            is_picture = path == "/predict" and method != "options"
-            asked = [{"api_key": []}] if is_picture and needs_key == "true" else []
+            is_image = path == "/predict" and method != "options"
+            asked = [{"api_key": []}] if is_image and needs_key == "true" else []
             assert item[method].get("security", []) == asked, (path, method)
             signed = item[method].get("x-amazon-apigateway-auth", {"type": "NONE"})
-            assert signed == {"type": authorization if is_picture else "NONE"}, (path, method)
+            assert signed == {"type": authorization if is_image else "NONE"}, (path, method)
 
 
 def test_a_key_with_its_plan_is_made_where_one_is_asked_for(expanded: Template) -> None:
@@ -289,8 +290,8 @@ def test_callers_read_that_a_key_may_be_asked_for() -> None:
     served = json.loads(text)
     for path, item in served["paths"].items():
         for method in METHODS & set(item):
-            is_picture = path == "/predict" and method != "options"
-            offered = [{}, {"api_key": []}] if is_picture else None
+            is_image = path == "/predict" and method != "options"
+            offered = [{}, {"api_key": []}] if is_image else None
             assert item[method].get("security") == offered, (path, method)
     assert "api_key" in served["components"]["securitySchemes"]
 
@@ -318,7 +319,7 @@ def test_functions_read_the_model_and_the_named_buckets_only(
 ) -> None:
     properties = expanded["Resources"][role]["Properties"]
     [policy] = properties["Policies"]
-    model, pictures = policy["PolicyDocument"]["Statement"]
+    model, images = policy["PolicyDocument"]["Statement"]
     assert (model["Effect"], model["Action"]) == ("Allow", "s3:GetObject")
     served, before = model["Resource"]
     has_previous, kept, no_value = before["Fn::If"]
@@ -328,7 +329,7 @@ def test_functions_read_the_model_and_the_named_buckets_only(
         assert text.endswith(":s3:::${BucketAndPrefix}/*")
         without_scheme = {"Fn::Join": ["", {"Fn::Split": ["s3://", {"Ref": source}]}]}
         assert names == {"BucketAndPrefix": without_scheme}
-    asked, granted, otherwise = pictures["Fn::If"]
+    asked, granted, otherwise = images["Fn::If"]
     assert (asked, otherwise) == (condition, {"Ref": "AWS::NoValue"})
     assert granted["Action"] == "s3:GetObject"
     # What CloudFormation makes of "a,b", done by hand.

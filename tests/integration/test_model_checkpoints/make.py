@@ -1,7 +1,7 @@
 """Made the files beside it, once, with PyTorch 2.13.0, which the tests themselves do not need.
 
 Narrow ResNets with torchvision's names, random weights and random statistics; and, for two
-pictures, the probabilities that PyTorch itself gives.
+images, the probabilities that PyTorch itself gives.
 """
 
 from pathlib import Path
@@ -52,7 +52,7 @@ class ResNet(nn.Module):
 
 
 def draw(blocks: tuple[int, ...], widths: tuple[int, ...], classes: int = 10) -> ResNet:
-    """A network whose answers differ from class to class and from picture to picture."""
+    """A network whose answers differ from class to class and from image to image."""
     model = ResNet(blocks, widths, classes).eval()
     for norm in model.modules():
         if isinstance(norm, nn.BatchNorm2d):
@@ -65,12 +65,12 @@ def draw(blocks: tuple[int, ...], widths: tuple[int, ...], classes: int = 10) ->
 
 
 def save_answers(model: ResNet, name: str) -> None:
-    """Two pictures, the second with five times the contrast, and what the model says to them."""
-    pictures = torch.randn(2, 3, 32, 32)
-    pictures[1] *= 5
+    """Two images, the second with five times the contrast, and what the model says to them."""
+    images = torch.randn(2, 3, 32, 32)
+    images[1] *= 5
     with torch.no_grad():
-        probabilities = torch.softmax(model(pictures), 1)
-    arrays = {"pictures": pictures.numpy(), "probabilities": probabilities.numpy()}
+        probabilities = torch.softmax(model(images), 1)
+    arrays = {"images": images.numpy(), "probabilities": probabilities.numpy()}
     np.savez_compressed(HERE / f"{name}.npz", **arrays)
     print(probabilities)
 

@@ -1,0 +1,163 @@
+"""Imports MXNet 1.9.1 on a Python and a NumPy that are younger than it, and quickly.
+
+Everything that needs MXNet takes it from here: ``from classifier.model.lean_mxnet import mx``.
+MXNet is retired and 1.9.1 is its last release, so what is mended here stays mended: it still
+names ``numpy.bool``, which NumPy has taken out.
+
+A plain import spends most of its time on writing, compiling and documenting a Python function
+for each of some 2,500 operators, and on sub-packages that inference has no use for. Here both
+are put off, not left out: a function is generated when it is first called, a sub-package is
+executed when something in it is first asked for. So the model tool finds all of MXNet, and
+the function pays for none of it. docs/benchmarks.md has the figures.
+
+One thing is missing: NumPy's own functions do not take the arrays of ``mx.np``, for nobody asks
+for the modules that would see to that.
+"""
+
+import functools
+import importlib
+import inspect
+import os
+import re
+import sys
+import types
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from importlib.abc import Loader, MetaPathFinder
+from importlib.machinery import ModuleSpec, PathFinder
+from typing import Any
+
+import numpy as np
+
+__all__ = ["mx"]
+
+# One line a bind about the subgraph backend would go to standard error, and into the log.
+os.environ.setdefault("MXNET_SUBGRAPH_VERBOSE", "0")
+
+_DEFERRED = frozenset(
+    f"mxnet.{name}"
+    for name in (
+        *("_api_internal", "api", "contrib.autograd", "contrib.io", "contrib.onnx"),
+        *("contrib.quantization", "contrib.tensorboard", "contrib.text", "gluon", "image"),
+        *("library", "monitor", "ndarray.numpy", "ndarray.numpy_extension", "notebook", "numpy"),
+        *("numpy_dispatch_protocol", "numpy_extension", "numpy_op_fallback", "numpy_op_signature"),
+        *("operator", "recordio", "rnn", "rtc", "symbol.numpy", "symbol.numpy._symbol"),
+        *("symbol.numpy_extension", "test_utils", "torch", "tvmop", "visualization"),
+    )
+)
+# Operators' signatures as source code, for editors; every one is replaced as soon as imported.
+_SIGNATURES = re.compile(r"mxnet\.(ndarray|symbol)\.gen_\w+")
+
+
+class _DeferredModule(types.ModuleType):
+    """A module that is executed when something in it is first asked for.
+
+    Not importlib.util.LazyLoader: that executes a module when anything looks at it, as
+    ``inspect.getmodule`` does with every module there is.
+    """
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__") and name != "__all__":
+            raise AttributeError(name)
+        child = f"{self.__name__}.{name}"
+        if child in _DEFERRED:
+            return importlib.import_module(child)
+        self.execute()
+        return getattr(self, name)
+
+    def execute(self) -> None:
+        """Do what importing it has left undone, the package that it is in first."""
+        package = sys.modules[self.__name__.rpartition(".")[0]]
+        if isinstance(package, _DeferredModule):
+            package.execute()
+        if isinstance(self, _DeferredModule):  # its package may have seen to it
+            self.__class__ = types.ModuleType  # type: ignore[assignment]
+            with warnings.catch_warnings():
+                # mxnet.numpy lists functions that NumPy has long taken out, and NumPy says so.
+                warnings.simplefilter("ignore")
+                self.__spec__.loader.execute(self)  # type: ignore[union-attr]
+
+
+class _DeferringLoader(Loader):
+    def __init__(self, loader: Loader) -> None:
+        self.execute = loader.exec_module
+
+    def create_module(self, spec: ModuleSpec) -> types.ModuleType:
+        return _DeferredModule(spec.name)
+
+    def exec_module(self, module: types.ModuleType) -> None:
+        """Leave it for later."""
+
+
+class _BaseLoader(Loader):
+    """Loads mxnet.base and puts off what its two makers of operators make."""
+
+    def __init__(self, loader: Loader) -> None:
+        self._loader = loader
+
+    def create_module(self, spec: ModuleSpec) -> types.ModuleType | None:
+        return self._loader.create_module(spec)
+
+    def exec_module(self, module: types.ModuleType) -> None:
+        self._loader.exec_module(module)
+        for name in ("_init_op_module", "_init_np_op_module"):
+            setattr(module, name, _put_off(getattr(module, name)))
+
+
+class _Finder(MetaPathFinder):
+    def find_spec(
+        self, name: str, path: Sequence[str] | None, _target: types.ModuleType | None = None
+    ) -> ModuleSpec | None:
+        # Without SciPy, sparse arrays cannot become SciPy's; where it is installed, it takes
+        # longer to import than MXNet, and Lambda has none.
+        if name == "scipy" or _SIGNATURES.fullmatch(name):
+            raise ModuleNotFoundError(name, name=name)
+        wrap = _DeferringLoader if name in _DEFERRED else _BaseLoader
+        if wrap is _BaseLoader and name != "mxnet.base":
+            return None
+        spec = PathFinder.find_spec(name, path)
+        if spec and spec.loader:
+            spec.loader = wrap(spec.loader)
+        return spec
+
+
+def _put_off(register: Callable[..., None]) -> Callable[..., None]:
+    """``register`` makes and stores a function for each operator; here, one that makes it later."""
+    signature = inspect.signature(register)
+
+    def registered(*args: Any, **kwargs: Any) -> None:
+        call = signature.bind(*args, **kwargs)
+        make = call.arguments["make_op_func"]
+        call.arguments["make_op_func"] = functools.partial(_generated_later, make)
+        register(*call.args, **call.kwargs)
+
+    return registered
+
+
+def _generated_later(make: Callable[..., Any], handle: Any, name: str, function_name: str) -> Any:
+    generated = functools.cache(lambda: make(handle, name, function_name))
+
+    def operator(*args: Any, **kwargs: Any) -> Any:
+        return generated()(*args, **kwargs)
+
+    operator.__name__ = function_name
+    operator.__doc__ = ""  # MXNet edits it
+    return operator
+
+
+@contextmanager
+def _shims() -> Iterator[None]:
+    """What MXNet's own code needs to be imported, and the finder that puts off."""
+    if "bool" not in np.__dict__:  # hasattr() would warn
+        np.bool = bool  # type: ignore[attr-defined]
+    finder = _Finder()
+    sys.meta_path.insert(0, finder)
+    try:
+        yield
+    finally:
+        sys.meta_path.remove(finder)
+
+
+with _shims():
+    import mxnet as mx

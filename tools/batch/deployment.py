@@ -1,0 +1,47 @@
+"""A deployed stack, as far as batches go: its state machine, its bucket of results."""
+
+from dataclasses import dataclass
+from typing import Any, Self
+
+import boto3
+
+from tools.batch.errors import ToolError
+
+STATE_MACHINE = "BatchStateMachineArn"
+RESULTS = "BatchResultsBucket"
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """Where batches run. ``steps`` and ``s3`` are boto3 clients of the stack's region."""
+
+    state_machine: str
+    results: str
+    steps: Any
+    s3: Any
+
+    @classmethod
+    def find(cls, stack: str, region: str | None) -> Self:
+        """The deployment of CloudFormation's stack ``stack``.
+
+        Raises ToolError: it was deployed without batches.
+        """
+        session = boto3.Session(region_name=region)
+        answer = session.client("cloudformation").describe_stacks(StackName=stack)
+        outputs = {
+            output["OutputKey"]: output["OutputValue"]
+            for output in answer["Stacks"][0].get("Outputs", [])
+        }
+        missing = [name for name in (STATE_MACHINE, RESULTS) if name not in outputs]
+        if missing:
+            raise ToolError(
+                f"stack {stack} has no batches: deploy it with BatchBuckets, the buckets to read"
+            )
+        steps, s3 = session.client("stepfunctions"), session.client("s3")
+        return cls(outputs[STATE_MACHINE], outputs[RESULTS], steps, s3)
+
+    def arn(self, execution: str) -> str:
+        """The ARN of ``execution``, which may be its name alone."""
+        if execution.startswith("arn:"):
+            return execution
+        return self.state_machine.replace(":stateMachine:", ":execution:") + f":{execution}"

@@ -1,0 +1,45 @@
+"""JPEGs to measure with, drawn from a seed: as hard to decode as photographs of their size."""
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+_SEED = 7
+
+
+def small() -> bytes:
+    """About 100 KB, 800 x 600."""
+    return _encode(_draw(800, 600), 100_000)
+
+
+def large() -> bytes:
+    """12 megapixels, about 3 MB."""
+    return _encode(_draw(4000, 3000), 3_000_000)
+
+
+def calibration(count: int) -> list[bytes]:
+    """Images to quantize with, each of its own seed."""
+    return [_encode(_draw(400, 300, seed), 30_000) for seed in range(count)]
+
+
+def _draw(width: int, height: int, seed: int = _SEED) -> npt.NDArray[np.uint8]:
+    """Noise whose power falls with its frequency, as that of photographs does."""
+    rng = np.random.default_rng(seed)
+    image = np.zeros((height, width, 3), np.float32)
+    cells = 4
+    while cells < width:
+        rough = rng.standard_normal((max(2, cells * height // width), cells, 3), np.float32)
+        image += cv2.resize(rough, (width, height), interpolation=cv2.INTER_CUBIC) * 120 / cells
+        cells *= 2
+    low, high = np.percentile(image, (1, 99))
+    return np.clip((image - low) * 255 / (high - low), 0, 255).astype(np.uint8)
+
+
+def _encode(pixels: npt.NDArray[np.uint8], size: int) -> bytes:
+    """The JPEG of the best quality that is not above ``size`` bytes, at least of quality 30."""
+    low, high = 30, 98
+    while low < high:
+        middle = (low + high + 1) // 2
+        encoded = cv2.imencode(".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, middle])[1]
+        low, high = (middle, high) if len(encoded) <= size else (low, middle - 1)
+    return bytes(cv2.imencode(".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, low])[1])

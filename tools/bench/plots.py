@@ -1,0 +1,73 @@
+"""The plots of docs/benchmarks.md."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+import matplotlib.pyplot as plt
+
+from tools.bench.contenders import Sample
+from tools.bench.measure import Results
+
+mpl.use("svg")
+mpl.rcParams |= {
+    "svg.hashsalt": "bench",  # the same file for the same figures
+    "svg.fonttype": "none",
+    "font.size": 9,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+}
+_OURS, _OTHERS = "#2a6f97", "#b0b7bd"
+
+
+def draw(results: Results, folder: Path) -> None:
+    """Draw all of them into ``folder``."""
+    folder.mkdir(parents=True, exist_ok=True)
+    _bars(
+        results.requests["100 KB"], "ms a warm request, 100 KB JPEG", folder / "bench-request.svg"
+    )
+    _bars(results.engines["batch 1"], "ms an image, one thread", folder / "bench-inference.svg")
+    _phases(results.phases, folder / "bench-start.svg")
+
+
+def _bars(samples: Mapping[str, Sample], label: str, path: Path) -> None:
+    figure, axes = plt.subplots(figsize=(7, 0.45 * len(samples) + 0.9), layout="constrained")
+    names = list(samples)[::-1]
+    found = [samples[name].describe() for name in names]
+    middle = [each["median"] for each in found]
+    spread = [
+        [each["median"] - each["p25"] for each in found],
+        [each["p75"] - each["median"] for each in found],
+    ]
+    colors = [_OURS if "ours" in name else _OTHERS for name in names]
+    axes.barh(names, middle, color=colors, xerr=spread, error_kw={"lw": 1, "ecolor": "#333"})
+    for index, value in enumerate(middle):
+        axes.annotate(f" {value:.3g}", (found[index]["p75"], index), va="center")
+    axes.set_xlabel(f"{label} (median, quartiles)")
+    _save(figure, path)
+
+
+def _phases(phases: Mapping[str, list[Any]], path: Path) -> None:
+    figure, axes = plt.subplots(figsize=(7, 2.6), layout="constrained")
+    colors = mpl.colormaps["tab20"].colors  # type: ignore[attr-defined]
+    seen: dict[str, Any] = {}
+    for row, (kind, runs) in enumerate(reversed(phases.items())):
+        last = 0.0
+        for index, (name, _) in enumerate(runs[0]["reached"]):
+            at = Sample([[run["reached"][index][1] for run in runs]]).median
+            color = seen.setdefault(name, colors[len(seen) % len(colors)])
+            axes.barh(kind, at - last, left=last, color=color, label=name if row == 0 else None)
+            last = at
+        axes.annotate(f" {last:.2f} s", (last, row), va="center")
+    handles = [mpl.patches.Patch(color=color, label=name) for name, color in seen.items()]
+    axes.legend(
+        handles=handles, loc="upper center", bbox_to_anchor=(0.5, -0.3), ncols=3, frameon=False
+    )
+    axes.set_xlabel("seconds from spawn")
+    _save(figure, path)
+
+
+def _save(figure: Any, path: Path) -> None:
+    figure.savefig(path, metadata={"Date": None})
+    plt.close(figure)

@@ -1,0 +1,173 @@
+"""One contender in a process of its own: ``python -m bench.worker KIND SOURCE``.
+
+It reads lines from standard input, each "WHAT COUNT", and answers each with one line of JSON:
+the milliseconds of COUNT runs; for "memory 0" the process's peak, MB; for "steps 0" of a profile
+the milliseconds of each step. What the contender itself prints goes nowhere.
+"""
+
+# ruff: noqa: PLC0415  (what is imported when is what is measured)
+
+import json
+import os
+import re
+import sys
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+from tools.bench import profile, torch_resnet
+
+CONTEXT = SimpleNamespace(
+    aws_request_id="1",
+    function_name="bench",
+    memory_limit_in_mb="1769",
+    invoked_function_arn="arn:aws:lambda:eu-central-1:123456789012:function:bench",
+    function_version="1",
+    get_remaining_time_in_millis=lambda: 30_000,
+)
+
+# No `type` statement: the interpreter that has PyTorch may be older than ours.
+Run = Callable[[], Any]
+
+
+def event(body: str, content_type: str = "image/jpeg") -> dict[str, Any]:
+    """A POST of ``body``, an image in base64 or JSON, as API Gateway hands it on."""
+    return {
+        "httpMethod": "POST",
+        "path": "/predict",
+        "headers": {"content-type": content_type},
+        "queryStringParameters": None,
+        "requestContext": {"requestId": "1"},
+        "body": body,
+        "isBase64Encoded": content_type == "image/jpeg",
+    }
+
+
+def handler(module: str) -> Any:
+    """``lambda_handler`` of the function, or of the strategy it is held to."""
+    name = "app" if module == "ours" else "tools.bench.strategy_2017"
+    return __import__(name, fromlist=["lambda_handler"]).lambda_handler
+
+
+def requests(source: Path, kind: str) -> Mapping[str, Run]:
+    """Whole requests: "100 KB", "12 MP" and, of our function, "16 x 100 KB"."""
+    handle = handler(kind)
+    runs: dict[str, Run] = {}
+    events = {name: event((source / f"{name}.b64").read_text()) for name in ("100 KB", "12 MP")}
+    if kind == "ours":
+        many = {"images": [{"image": events["100 KB"]["body"]}] * 16}
+        events["16 x 100 KB"] = event(json.dumps(many), "application/json")
+    for name, told in events.items():
+
+        def ask(told: dict[str, Any] = told) -> Any:
+            response = handle(told, CONTEXT)
+            if response["statusCode"] != 200:
+                raise RuntimeError(response["body"])
+            return json.loads(response["body"])
+
+        runs[name] = ask
+    return runs
+
+
+def engine(source: Path, kind: str) -> Mapping[str, Run]:
+    """The network alone, in batches of 1, 8 and 16."""
+    import numpy as np
+
+    load = {"mxnet": _mxnet, "onnxruntime": _onnxruntime, "openvino": _openvino, "torch": _torch}
+    forward = load[kind.split(maxsplit=1)[0]](source, kind)
+    rng = np.random.default_rng(0)
+    tensors = {n: rng.standard_normal((n, 3, 224, 224), np.float32) for n in (1, 8, 16)}
+    return {f"batch {n}": lambda n=n: forward(tensors[n]) for n in tensors}  # type: ignore[misc]
+
+
+def preparation(source: Path, kind: str) -> Mapping[str, Run]:
+    """A 12-megapixel JPEG to tensor: as the function does, or decoded whole."""
+    import cv2
+    import numpy as np
+
+    from classifier.image.tensor import Limits, fit, normalise, to_tensor
+    from classifier.model.manifest import Preprocessing
+
+    cv2.setNumThreads(1)
+    data = (source / "12 MP.jpg").read_bytes()
+    preprocessing = Preprocessing(
+        resize=256, fit="crop", scale=1 / 255, mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225)
+    )
+    limits = Limits(len(data), 40_000_000)
+
+    def whole() -> Any:
+        pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+        return normalise(fit(pixels, preprocessing), preprocessing)  # type: ignore[arg-type]
+
+    return {"12 MP": whole if kind == "whole" else lambda: to_tensor(data, preprocessing, limits)}
+
+
+def _mxnet(source: Path, kind: str) -> Callable[[Any], Any]:
+    from classifier.model.bundle import Folder, read_bundle
+    from classifier.model.network import Model
+
+    return Model.load(read_bundle(Folder(source / kind.split()[1]))).classify
+
+
+def _onnxruntime(source: Path, _kind: str) -> Callable[[Any], Any]:
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    session = onnxruntime.InferenceSession(
+        str(source / "resnet-18.onnx"), options, providers=["CPUExecutionProvider"]
+    )
+    return lambda tensors: session.run(None, {"data": tensors})
+
+
+def _openvino(source: Path, kind: str) -> Callable[[Any], Any]:
+    import openvino
+
+    how = {"INFERENCE_NUM_THREADS": 1, "PERFORMANCE_HINT": "LATENCY"}
+    if kind.endswith("float32"):
+        how["INFERENCE_PRECISION_HINT"] = "f32"  # type: ignore[assignment]
+    network = openvino.Core().compile_model(str(source / "resnet-18.onnx"), "CPU", how)
+    return lambda tensors: network(tensors)[0]
+
+
+def _torch(source: Path, _kind: str) -> Callable[[Any], Any]:
+    return torch_resnet.load(source / "resnet-18.npz")
+
+
+KINDS = {"request": requests, "profile": requests, "engine": engine, "prepare": preparation}
+
+
+def peak_mb() -> float:
+    """The most memory that this process has held, MB (10^6 bytes)."""
+    status = Path("/proc/self/status").read_text()
+    found = re.search(r"VmHWM:\s+(\d+) kB", status)
+    assert found
+    return int(found[1]) * 1024 / 1e6
+
+
+def main() -> None:
+    what, kind, source = sys.argv[1:]
+    answers = os.fdopen(os.dup(1), "w", buffering=1)
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    steps = profile.watch() if what == "profile" else {}
+    runs = KINDS[what](Path(source), kind)
+    print(json.dumps("ready"), file=answers)
+    for line in sys.stdin:
+        name, count = line.rsplit(" ", 1)
+        if name in ("memory", "steps"):
+            print(json.dumps(peak_mb() if name == "memory" else steps), file=answers)
+            continue
+        times, shares = [], []
+        for _ in range(int(count)):
+            before = time.perf_counter()
+            body = runs[name]()
+            times.append((time.perf_counter() - before) * 1000)
+            if isinstance(body, dict) and "timing_ms" in body:
+                shares.append(1 - body["timing_ms"]["inference"] / times[-1])
+        print(json.dumps({"ms": times, "not_inference": shares}), file=answers)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,148 @@
+"""Turns openapi.yaml into what the function serves: ``/openapi.json`` and the page ``/docs``.
+
+Both are written into ``src/web`` and belong into the repository, so that a deploy needs no step
+for them; a test fails when they no longer say what openapi.yaml says.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+import yaml
+from jinja2 import Environment, FileSystemLoader
+from markdown_it import MarkdownIt
+from markupsafe import Markup
+
+from tools.project import ROOT
+
+SOURCE = ROOT / "openapi.yaml"
+FOLDER = ROOT / "src" / "web"
+METHODS = ("get", "put", "post", "delete", "patch")  # OPTIONS is for browsers, not for readers
+
+Contract = dict[str, Any]
+
+_SIMPLE = frozenset({"string", "integer", "number", "boolean"})  # types that need no table
+_LIMITS = {
+    "enum": lambda values: "one of " + ", ".join(map(str, values)),
+    "minimum": lambda number: f"at least {number}",
+    "maximum": lambda number: f"at most {number}",
+    "minItems": lambda number: "not empty" if number == 1 else f"at least {number} items",
+    "maxItems": lambda number: f"at most {number} items",
+    "minLength": lambda number: "not empty" if number == 1 else f"at least {number} characters",
+    "maxLength": lambda number: f"at most {number} characters",
+    "default": lambda value: f"{json.dumps(value)} where not given",
+}
+
+
+def read(source: Path = SOURCE) -> Contract:
+    """The contract of ``source`` as callers see it: without what only API Gateway reads."""
+    contract: Contract = without_extensions(yaml.safe_load(source.read_text(encoding="utf-8")))
+    for operations in contract["paths"].values():
+        for operation in operations.values():
+            if "security" in operation:
+                operation["security"] = optional(operation["security"])
+    # Relative to the document's own address, so that it is true behind any stage or domain.
+    return contract | {"servers": [{"url": "."}]}
+
+
+def without_extensions(node: Any) -> Any:
+    """``node`` without the members of any mapping in it whose names begin with ``x-amazon-``."""
+    if isinstance(node, dict):
+        return {
+            name: without_extensions(value)
+            for name, value in node.items()
+            if not str(name).startswith("x-amazon-")
+        }
+    return [without_extensions(each) for each in node] if isinstance(node, list) else node
+
+
+def optional(security: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The requirements that CloudFormation makes or leaves out, as ones that may be left out.
+
+    Whether a key is asked for, each deployment decides, and its callers read the same contract.
+    """
+    return [{}, *(requirement["Fn::If"][1] for requirement in security)]
+
+
+def to_json(contract: Contract) -> str:
+    """The text of ``/openapi.json``. Raises TypeError: a value that JSON has not, as a date."""
+    return json.dumps(contract, ensure_ascii=False, separators=(",", ":")) + "\n"
+
+
+def to_html(contract: Contract) -> str:
+    """The text of ``/docs``."""
+
+    def resolved(node: Mapping[str, Any]) -> Mapping[str, Any]:
+        while "$ref" in node:
+            place: Any = contract
+            for step in node["$ref"].removeprefix("#/").split("/"):
+                place = place[step]
+            node = place
+        return node
+
+    def examples(media: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+        if "example" in media:
+            yield "", _shown(media["example"])
+        for name, example in media.get("examples", {}).items():
+            whole = resolved(example)
+            yield whole.get("summary", name), _shown(whole["value"])
+
+    def fields(schema: Mapping[str, Any]) -> list[tuple[str, Any, bool]]:
+        """Name, schema, and whether it is always there, of each field; those of allOf with them."""
+        inherited = [each for part in schema.get("allOf", []) for each in fields(resolved(part))]
+        required = schema.get("required", [])
+        own = schema.get("properties", {}).items()
+        return inherited + [(name, each, name in required) for name, each in own]
+
+    pages = Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        keep_trailing_newline=True,
+    )
+    pages.filters |= {
+        "examples": examples,
+        "fields": fields,
+        "limits": lambda schema: [
+            _LIMITS[name](schema[name]) for name in _LIMITS if name in schema
+        ],
+        "prose": _prose,
+        "reference": lambda schema: schema.get("$ref", "").rpartition("/")[2],
+        "resolved": resolved,
+        "simple": lambda schema: schema.get("type") in _SIMPLE,
+    }
+    return pages.get_template("docs.html.jinja").render(
+        contract=contract,
+        operations=[
+            (method.upper(), path, operations[method])
+            for path, operations in contract["paths"].items()
+            for method in METHODS
+            if method in operations
+        ],
+        palette=_palette(),
+    )
+
+
+def _shown(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, indent=2, ensure_ascii=False)
+
+
+def _prose(text: object) -> Markup:
+    """CommonMark (nothing, where a description is missing) as HTML; HTML in it is only shown."""
+    return Markup(MarkdownIt("commonmark", {"html": False}).render(str(text)))  # noqa: S704
+
+
+def _palette() -> Markup:
+    """The colours of the front page, which opens its style with them."""
+    page = (FOLDER / "index.html").read_text(encoding="utf-8")
+    _, _, style = page.partition("<style>\n")
+    return Markup(style.partition("* {")[0])  # noqa: S704
+
+
+@click.command(help=__doc__)
+def main() -> None:
+    contract = read()
+    for name, text in {"openapi.json": to_json(contract), "docs.html": to_html(contract)}.items():
+        (FOLDER / name).write_text(text, encoding="utf-8")
+        click.echo(f"src/web/{name}: {len(text.encode()):,} bytes")

@@ -1,0 +1,41 @@
+"""Where a bundle is written: a folder that appears whole, or not at all."""
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tools.model.errors import ToolError
+
+
+def refuse_existing(folder: Path) -> None:
+    """Raises ToolError unless ``folder`` is absent or empty: a bundle never changes."""
+    if not folder.exists() and not folder.is_symlink():
+        return
+    if not folder.is_dir():
+        raise ToolError(f"{folder}: not a folder")
+    if any(folder.iterdir()):
+        raise ToolError(
+            f"{folder}: is not empty, and a bundle is never changed; choose another folder,"
+            " or remove this one first"
+        )
+
+
+@contextmanager
+def new_folder(folder: Path) -> Iterator[Path]:
+    """A temporary folder that becomes ``folder`` when the block ends, and vanishes if it fails.
+
+    It is a sibling, so that the last step is one rename: nobody ever sees half a bundle.
+
+    Raises ToolError: ``folder`` holds something. OSError: the disk refuses.
+    """
+    refuse_existing(folder)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    made = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+    try:
+        yield made
+        made.chmod(0o755)  # mkdtemp's is for its owner alone
+        made.rename(folder)  # takes an empty folder's place, and no other's
+    finally:
+        shutil.rmtree(made, ignore_errors=True)

@@ -1,0 +1,91 @@
+"""A folder of images, the classes that their names tell, and their tensors."""
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+from classifier.config import Settings
+from classifier.errors import RequestError
+from classifier.image.tensor import Limits, Tensor, to_tensor
+from classifier.model.bundle import Label
+from classifier.model.manifest import Preprocessing
+from tools.model.errors import ToolError
+
+_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp"})
+# What the function itself takes: an image that it would refuse has no place in a measurement.
+_LIMITS = Limits(Settings.max_image_bytes, Settings.max_image_pixels)
+
+
+@dataclass(frozen=True)
+class ImageFile:
+    """An image file; ``answer`` is the index of its class among the labels, where it has one."""
+
+    path: Path
+    answer: int | None
+
+    def tensor(self, preprocessing: Preprocessing) -> Tensor:
+        """The network's input, (3, size, size) float32. Raises ToolError, which names the file."""
+        try:
+            return to_tensor(self.path.read_bytes(), preprocessing, _LIMITS)
+        except OSError as error:
+            raise ToolError(f"{self.path}: {error.strerror}") from error
+        except RequestError as error:
+            raise ToolError(f"{self.path}: {error}") from error
+
+
+def find_images(folder: Path, labels: Sequence[Label]) -> list[ImageFile]:
+    """The images in ``folder``, sorted: ``<class id>_*.jpg``, ``<class id>/*.jpg`` or unnamed.
+
+    A class id is a label's identifier, or its name where it has none. JPEG, PNG and WebP count.
+
+    Raises ToolError: there is no such folder, or no image in it.
+    """
+    if not folder.is_dir():
+        raise ToolError(f"{folder}: no such folder")
+    classes = {label.identifier or label.name: index for index, label in enumerate(labels)}
+    paths = [*folder.iterdir(), *(inner for sub in folder.iterdir() for inner in _files(sub))]
+    found = sorted(path for path in paths if path.suffix.lower() in _SUFFIXES and path.is_file())
+    if not found:
+        raise ToolError(f"{folder}: no JPEG, PNG or WebP images in it")
+    return [ImageFile(path, _answer(path, folder, classes)) for path in found]
+
+
+def tensors(
+    images: Sequence[ImageFile], preprocessing: Preprocessing, advance: Callable[[], None]
+) -> Iterator[Tensor]:
+    """Each image's tensor, in order, decoded some ahead of the one who takes them.
+
+    advance: called for each that was taken. Raises ToolError, which names the file.
+    """
+    ahead = 2 * (os.cpu_count() or 1)
+    with ThreadPoolExecutor() as pool:
+        todo = iter(images)
+        waiting: list[Future[Tensor]] = []
+        try:
+            while True:
+                fresh = islice(todo, ahead - len(waiting))
+                waiting += [pool.submit(image.tensor, preprocessing) for image in fresh]
+                if not waiting:
+                    return
+                yield waiting.pop(0).result()
+                advance()
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def _files(folder: Path) -> list[Path]:
+    return list(folder.iterdir()) if folder.is_dir() else []
+
+
+def _answer(path: Path, folder: Path, classes: dict[str, int]) -> int | None:
+    if path.parent != folder:
+        return classes.get(path.parent.name)
+    # An identifier may hold an underscore itself: the longest that is known wins.
+    parts = path.stem.split("_")
+    for length in range(len(parts) - 1, 0, -1):
+        if (index := classes.get("_".join(parts[:length]))) is not None:
+            return index
+    return None

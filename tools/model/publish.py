@@ -1,0 +1,79 @@
+"""A bundle goes to S3: every file put once, read back and compared, the manifest last."""
+
+import base64
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import boto3
+from botocore.exceptions import BotoCoreError, ClientError
+
+from classifier.config import S3Prefix
+from classifier.model.bundle import MANIFEST, S3Store
+from classifier.model.network import Model
+from tools.model.draft import open_folder, read_file
+from tools.model.errors import ToolError
+
+
+def publish(folder: Path, place: S3Prefix, advance: Callable[[], None]) -> None:
+    """Upload the bundle in ``folder`` to ``place``, which must not hold anything else.
+
+    What an upload that broke off left there is taken over where it is the same. Until the
+    manifest is there, and it comes last, nobody finds a bundle.
+
+    advance: called after each of the four files.
+
+    Raises ToolError: ``place`` is taken, S3 refuses, or what it gives back is not what it got.
+    BundleError: the bundle is broken.
+    """
+    bundle = open_folder(folder)
+    if not (folder / MANIFEST).is_file():
+        raise ToolError(f"{folder}: has no {MANIFEST}; make a bundle of it with `bundle`")
+    Model.load(bundle)
+    names = [*(file.key for file in bundle.manifest.files.values()), MANIFEST]
+    try:
+        client = boto3.client("s3")
+        _refuse_taken(client, place, names)
+        for name in names:
+            _put(client, place, name, read_file(folder / name))
+            advance()
+    except ClientError as error:
+        raise ToolError(f"{place}: S3 answered {_code(error)}") from error
+    except BotoCoreError as error:
+        raise ToolError(f"{place}: {error}") from error
+
+
+def _refuse_taken(client: Any, place: S3Prefix, names: list[str]) -> None:
+    pages = client.get_paginator("list_objects_v2").paginate(
+        Bucket=place.bucket, Prefix=place.key(""), Delimiter="/"
+    )
+    there = {item["Key"] for page in pages for item in page.get("Contents", ())}
+    if place.key(MANIFEST) in there:
+        raise ToolError(
+            f"{place}: already holds a bundle, and a bundle is never changed; choose a new prefix"
+        )
+    if strangers := sorted(there - {place.key(name) for name in names}):
+        raise ToolError(f"{place}: is not empty, {strangers[0]} is there; choose a new prefix")
+
+
+def _put(client: Any, place: S3Prefix, name: str, data: bytes) -> None:
+    """Create one object. Another's object of that name is never replaced, nor is our own."""
+    digest = base64.b64encode(hashlib.sha256(data).digest()).decode()
+    try:
+        client.put_object(
+            Bucket=place.bucket,
+            Key=place.key(name),
+            Body=data,
+            ChecksumSHA256=digest,
+            IfNoneMatch="*",
+        )
+    except ClientError as error:
+        if _code(error) != "PreconditionFailed":
+            raise
+    if S3Store(place).read(name) != data:
+        raise ToolError(f"{place}/{name}: another file of that name is there; choose a new prefix")
+
+
+def _code(error: ClientError) -> str:
+    return str(error.response["Error"]["Code"])
