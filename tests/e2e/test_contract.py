@@ -6,11 +6,12 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import contract
 import pytest
 import requests
 import schemathesis
 import walk
+
+from tools.docs import contract
 
 CONTRACT = contract.read()
 # What the tool may hold against an answer, but two things. positive_data_acceptance: whether a

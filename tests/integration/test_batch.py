@@ -529,7 +529,7 @@ def stack(machine: Callable[..., Machine], s3_server: LocalS3, monkeypatch: Any)
 
 
 def call(*arguments: str) -> int:
-    import batch as tool
+    from tools.batch import cli as tool
 
     return tool.main([*arguments, "--stack", "images"])
 
@@ -605,7 +605,7 @@ def test_a_stack_without_batches_says_how_to_have_them(
 ) -> None:
     template = json.dumps({"Resources": {"Topic": {"Type": "AWS::SNS::Topic"}}})
     boto3.client("cloudformation").create_stack(StackName="plain", TemplateBody=template)
-    import batch as tool
+    from tools.batch import cli as tool
 
     assert tool.main(["follow", "x", "--stack", "plain"]) == 1
     assert "deploy it with BatchBuckets" in capsys.readouterr().err
@@ -614,7 +614,7 @@ def test_a_stack_without_batches_says_how_to_have_them(
 def test_a_folder_and_a_prefix_on_this_machine(
     folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    import batch as tool
+    from tools.batch import cli as tool
 
     place = tmp_path / "images"
     for number, (name, rgb) in enumerate(list(COLORS.items()) * 7):  # more than one request's

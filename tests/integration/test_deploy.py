@@ -386,7 +386,7 @@ def test_the_first_deploy_asks_and_no_means_no(
 
 def test_a_bucket_of_another_account_is_left_alone(applied: dict[str, Any]) -> None:
     from tools.deploy import bucket
-    from tools.model.errors import ToolError
+    from tools.errors import ToolError
 
     client = boto3.client("s3")
     with Stubber(client) as stub:

@@ -12,13 +12,13 @@ from typing import Any
 
 import colors
 import cv2
-import model as tool
 import numpy as np
 import pytest
 from botocore.exceptions import ClientError
 
 from classifier.config import S3Prefix
 from classifier.model.bundle import Folder, S3Store, read_bundle
+from tools.model import cli as tool
 from tools.model import publish as publishing
 
 ROOT = Path(__file__).parents[2]

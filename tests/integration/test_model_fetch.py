@@ -17,13 +17,13 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import colors
-import model as tool
 import pytest
 
 from classifier.model.bundle import Folder, read_bundle
 from classifier.model.manifest import Preprocessing
+from tools.errors import ToolError
+from tools.model import cli as tool
 from tools.model.draft import NewBundle, read_file
-from tools.model.errors import ToolError
 from tools.model.fetch import SOURCES, NoSourceError, Source, fetch, mirrored
 from tools.model.transfer import Transfer
 

@@ -6,7 +6,6 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
-import model as tool
 import numpy as np
 import pytest
 
@@ -14,8 +13,9 @@ from classifier.model.bundle import IMAGENET_LABELS, Folder, read_bundle
 from classifier.model.lean_mxnet import mx
 from classifier.model.manifest import legacy_manifest
 from classifier.model.network import Model
+from tools.errors import ToolError
+from tools.model import cli as tool
 from tools.model.draft import NewBundle
-from tools.model.errors import ToolError
 from tools.model.fetch import gluon_draft, zoo_draft
 from tools.model.network import params_file, save_arrays
 

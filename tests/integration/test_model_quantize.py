@@ -9,12 +9,12 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import model as tool
 import numpy as np
 import pytest
 
 from classifier.model.bundle import Folder, read_bundle
 from classifier.model.network import Model
+from tools.model import cli as tool
 from tools.model import quantize as quantizing
 from tools.model.digits import held_out_digits
 from tools.model.evaluate import probabilities

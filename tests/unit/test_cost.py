@@ -1,7 +1,8 @@
 """A million images in dollars, from prices that are easy to reckon with."""
 
-import cost
 import pytest
+
+from tools.bench import cost
 
 PRICES = cost.Prices(
     date="2026-01",

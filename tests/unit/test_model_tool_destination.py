@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from tools.errors import ToolError
 from tools.model.destination import new_folder
-from tools.model.errors import ToolError
 
 
 def test_it_appears_when_the_block_ends(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from classifier.model.bundle import Label
 from classifier.model.manifest import Preprocessing
-from tools.model.errors import ToolError
+from tools.errors import ToolError
 from tools.model.evaluate import score
 from tools.model.images import ImageFile, find_images, tensors
 from tools.model.quantize import split

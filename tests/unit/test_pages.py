@@ -5,13 +5,13 @@ import hashlib
 import re
 from html.parser import HTMLParser
 
-import contract
 import pytest
 
 from classifier.api import pages
 from classifier.api import predict as api
 from classifier.api.gateway import HttpRequest
 from classifier.errors import RequestError
+from tools.docs import contract
 
 HTML = ["/", "/docs"]
 

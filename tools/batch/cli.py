@@ -16,7 +16,7 @@ from rich.table import Table
 from tools import command
 from tools.batch import execution, local, results
 from tools.batch.deployment import Deployment
-from tools.batch.errors import ToolError
+from tools.errors import ToolError
 
 console = Console(stderr=True, highlight=False)
 

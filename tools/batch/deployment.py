@@ -5,7 +5,7 @@ from typing import Any, Self
 
 import boto3
 
-from tools.batch.errors import ToolError
+from tools.errors import ToolError
 
 STATE_MACHINE = "BatchStateMachineArn"
 RESULTS = "BatchResultsBucket"

@@ -9,8 +9,8 @@ from typing import Any
 from uuid import uuid4
 
 from tools.batch.deployment import Deployment
-from tools.batch.errors import ToolError
 from tools.batch.results import failed
+from tools.errors import ToolError
 
 ENDED = ("SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED")
 

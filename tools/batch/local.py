@@ -10,8 +10,8 @@ from typing import Any
 import boto3
 import requests
 
-from tools.batch.errors import ToolError
 from tools.batch.results import Line
+from tools.errors import ToolError
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".webp"}
 # What one request may hold: the API's sixteen images, and Lambda's 6 MB less what JSON and

@@ -8,7 +8,7 @@ from itertools import chain
 from typing import IO, Any
 
 from tools.batch.deployment import Deployment
-from tools.batch.errors import ToolError
+from tools.errors import ToolError
 
 # What may go well another time. The rest lies in the image or in the manifest.
 PASSING = frozenset({"fetch-failed", "fetch-timeout", "internal-error", "model-unavailable"})

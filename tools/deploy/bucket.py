@@ -4,7 +4,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from tools.model.errors import ToolError
+from tools.errors import ToolError
 
 
 def name_of(stack: str, account: str, region: str) -> str:

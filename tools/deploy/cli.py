@@ -18,7 +18,7 @@ from rich.table import Table
 from classifier.errors import ClassifierError
 from tools import command
 from tools.deploy import bucket, stack
-from tools.model.errors import ToolError
+from tools.errors import ToolError
 from tools.project import ROOT
 
 # deploytool.model brings MXNet and OpenCV along, which take seconds; only a deploy imports it.

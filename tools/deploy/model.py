@@ -10,7 +10,7 @@ from classifier.image.tensor import Limits, to_tensor
 from classifier.model.bundle import MANIFEST, Bundle, Folder, S3Store, read_bundle
 from classifier.model.labels import top
 from classifier.model.network import Model
-from tools.model.errors import ToolError
+from tools.errors import ToolError
 from tools.model.publish import publish
 
 PROBE = Path(__file__).parents[2] / "hooks" / "probe.jpg"

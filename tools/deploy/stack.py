@@ -11,7 +11,7 @@ from typing import Any
 from botocore.exceptions import ClientError, WaiterError
 from samcli.yamlhelper import yaml_parse
 
-from tools.model.errors import ToolError
+from tools.errors import ToolError
 
 # Reserved concurrency comes out of the account's, of which Lambda keeps so many for all others.
 KEPT_UNRESERVED = 100

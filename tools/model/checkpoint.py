@@ -6,10 +6,10 @@ from pathlib import Path
 import safetensors
 import safetensors.numpy
 
+from tools.errors import ToolError
 from tools.model import resnet
 from tools.model.convert import from_torch
 from tools.model.draft import NewBundle, read_file
-from tools.model.errors import ToolError
 from tools.model.network import Array, params_file
 from tools.model.pickled import STREAM, ZIP, read_pth
 from tools.model.synthetic import IMAGENET_PREPROCESSING

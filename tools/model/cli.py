@@ -17,7 +17,7 @@ os.environ.setdefault("OMP_NUM_THREADS", str(len(os.sched_getaffinity(0))))
 from classifier.config import S3Prefix
 from classifier.errors import ClassifierError
 from tools import command
-from tools.model.errors import ToolError
+from tools.errors import ToolError
 from tools.model.options import Number, Place, ThreeNumbers
 from tools.model.progress import byte_progress, errors, progress
 from tools.project import ROOT

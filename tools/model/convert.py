@@ -2,8 +2,8 @@
 
 from collections.abc import Callable, Mapping
 
+from tools.errors import ToolError
 from tools.model import resnet
-from tools.model.errors import ToolError
 from tools.model.network import Array
 
 # A network's parameters: what it learned, and the statistics that its batch norms keep.

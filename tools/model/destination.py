@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tools.model.errors import ToolError
+from tools.errors import ToolError
 
 
 def refuse_existing(folder: Path) -> None:

@@ -13,8 +13,8 @@ from typing import Any
 from classifier.model.bundle import MANIFEST, Bundle, Folder, Store, parse_labels, read_bundle
 from classifier.model.manifest import ROLES, File, Manifest, Preprocessing, parse_manifest
 from classifier.model.network import Model
+from tools.errors import ToolError
 from tools.model.destination import new_folder
-from tools.model.errors import ToolError
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 

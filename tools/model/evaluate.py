@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from classifier.model.network import Model, Probabilities
-from tools.model.errors import ToolError
+from tools.errors import ToolError
 from tools.model.images import ImageFile, find_images, tensors
 
 

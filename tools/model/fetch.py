@@ -12,12 +12,12 @@ from shutil import rmtree
 from classifier.errors import BundleError
 from classifier.model.bundle import IMAGENET_LABELS
 from classifier.model.manifest import Manifest, legacy_manifest
+from tools.errors import ToolError
 from tools.model import resnet
 from tools.model.checkpoint import checkpoint_draft
 from tools.model.convert import from_gluon
 from tools.model.destination import refuse_existing
 from tools.model.draft import NewBundle
-from tools.model.errors import ToolError
 from tools.model.network import gives_probabilities, params_file, read_arrays
 from tools.model.synthetic import IMAGENET_PREPROCESSING
 from tools.model.transfer import MAX_BYTES, Report, Transfer

@@ -12,7 +12,7 @@ from classifier.errors import RequestError
 from classifier.image.tensor import Limits, Tensor, to_tensor
 from classifier.model.bundle import Label
 from classifier.model.manifest import Preprocessing
-from tools.model.errors import ToolError
+from tools.errors import ToolError
 
 _SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp"})
 # What the function itself takes: an image that it would refuse has no place in a measurement.

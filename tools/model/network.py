@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from classifier.model.lean_mxnet import mx
-from tools.model.errors import ToolError
+from tools.errors import ToolError
 
 Array = npt.NDArray[np.float32]
 SOFTMAX = frozenset({"SoftmaxOutput", "Softmax", "softmax", "SoftmaxActivation"})

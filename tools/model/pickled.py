@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from tools.model.errors import ToolError
+from tools.errors import ToolError
 from tools.model.network import Array
 
 ZIP = b"PK\x03\x04"

@@ -15,8 +15,8 @@ from classifier.image.tensor import Tensor
 from classifier.model.bundle import Bundle
 from classifier.model.lean_mxnet import mx
 from classifier.model.network import Model, Probabilities
+from tools.errors import ToolError
 from tools.model.draft import NewBundle
-from tools.model.errors import ToolError
 from tools.model.evaluate import Score, probabilities, score
 from tools.model.images import ImageFile, tensors
 from tools.model.network import save_arrays

@@ -9,7 +9,7 @@ from pathlib import Path
 import requests
 import urllib3
 
-from tools.model.errors import ToolError
+from tools.errors import ToolError
 
 MAX_BYTES = 512 * 1024 * 1024
 _CONNECT_S = 10.0
