@@ -96,4 +96,4 @@ def test_a_wrong_value_is_an_error_that_opens_with_the_variable(name: str, value
 def test_a_prefix_may_be_empty() -> None:
     place = S3Prefix.parse("s3://bucket")
     assert (place.object("manifest.json").key, str(place)) == ("manifest.json", "s3://bucket/")
-    assert S3Prefix.parse("s3://bucket/a/b").key("c") == "a/b/c"
+    assert S3Prefix.parse("s3://bucket/a/b").object("c").key == "a/b/c"
