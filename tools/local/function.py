@@ -59,8 +59,8 @@ def aws_variables() -> dict[str, str]:
         if credentials := session.get_credentials():
             frozen = credentials.get_frozen_credentials()
             variables |= {
-                "AWS_ACCESS_KEY_ID": frozen.access_key,
-                "AWS_SECRET_ACCESS_KEY": frozen.secret_key,
+                "AWS_ACCESS_KEY_ID": frozen.access_key or "",
+                "AWS_SECRET_ACCESS_KEY": frozen.secret_key or "",
                 "AWS_SESSION_TOKEN": frozen.token or "",
             }
         if region := session.get_config_variable("region"):
