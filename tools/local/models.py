@@ -14,14 +14,14 @@ _BETTER = "`make model` fetches ResNet-18."
 
 @dataclass(frozen=True)
 class Choice:
-    """A bundle's folder, and what to tell of it where it is not the one that people expect."""
+    """A bundle's folder, and a remark where it is not ResNet-18."""
 
     folder: Path
     remark: str = ""
 
 
 def choose(name: str | None, models: Path) -> Choice:
-    """The bundle to serve: ``name`` is a folder, or one in ``models``; None takes the best there.
+    """The bundle to serve. name: a folder, or one in ``models``; None: the best one there.
 
     Raises ToolError: there is no such bundle.
     """
@@ -29,7 +29,9 @@ def choose(name: str | None, models: Path) -> Choice:
         for folder in (Path(name), models / name):
             if folder.is_dir():
                 return Choice(folder)
-        raise ToolError(f"MODEL={name}: there is no such folder, here or in {models}")
+        raise ToolError(
+            f"MODEL={name}: there is no such folder, here or in {models}; name a bundle's folder"
+        )
     if (models / "resnet-18").is_dir():
         return Choice(models / "resnet-18")
     if (models / "demo").is_dir():
@@ -45,7 +47,7 @@ def read(folder: Path) -> tuple[Bundle, dict[str, bytes]]:
     bundle = read_bundle(Folder(folder))
     names = [file.key for file in bundle.manifest.files.values()] + [MANIFEST]
     try:
-        # One in the naming of 2017 has no manifest, and may have no labels of its own.
+        # A bundle of 2017 has no manifest, and may have no labels.
         return bundle, {n: (folder / n).read_bytes() for n in names if (folder / n).is_file()}
     except OSError as error:
         raise BundleError(f"{error.filename}: {error.strerror}") from error

@@ -9,9 +9,9 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from time import monotonic
 
-import waitress
 from samcli.lib.providers.provider import Stack
 from samcli.lib.providers.sam_stack_provider import SamLocalStackProvider
+from waitress.server import create_server
 
 from tools.errors import ToolError
 from tools.local import function, models
@@ -72,11 +72,11 @@ def serve(
 
     app = create_app(template, ROOT, pool, terminal.request)
     logging.getLogger("waitress").setLevel(logging.ERROR)  # It warns of every queue.
-    server = waitress.create_server(
+    server = create_server(
         app,
         sockets=[listener],
         threads=environments + SPARE_THREADS,
-        # More than ever come at once: those beyond would wait for others to hang up.
+        # Connections beyond it would wait until others close.
         connection_limit=4096,
         asyncore_use_poll=True,  # select() takes no more than 1,024.
         ident=None,
