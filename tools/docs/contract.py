@@ -5,7 +5,7 @@ for them; a test fails when they no longer say what openapi.yaml says.
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from jinja2 import Environment, FileSystemLoader
 from markdown_it import MarkdownIt
 from markupsafe import Markup
 
+from tools.command import Command
 from tools.project import ROOT
 
 SOURCE = ROOT / "openapi.yaml"
@@ -24,7 +25,7 @@ METHODS = ("get", "put", "post", "delete", "patch")  # OPTIONS is for browsers, 
 Contract = dict[str, Any]
 
 _SIMPLE = frozenset({"string", "integer", "number", "boolean"})  # types that need no table
-_LIMITS = {
+_LIMITS: dict[str, Callable[[Any], str]] = {
     "enum": lambda values: "one of " + ", ".join(map(str, values)),
     "minimum": lambda number: f"at least {number}",
     "maximum": lambda number: f"at most {number}",
@@ -104,11 +105,9 @@ def to_html(contract: Contract) -> str:
     pages.filters |= {
         "examples": examples,
         "fields": fields,
-        "limits": lambda schema: [
-            _LIMITS[name](schema[name]) for name in _LIMITS if name in schema
-        ],
+        "limits": _limits,
         "prose": _prose,
-        "reference": lambda schema: schema.get("$ref", "").rpartition("/")[2],
+        "reference": _reference,
         "resolved": resolved,
         "simple": lambda schema: schema.get("type") in _SIMPLE,
     }
@@ -122,6 +121,15 @@ def to_html(contract: Contract) -> str:
         ],
         palette=_palette(),
     )
+
+
+def _limits(schema: Mapping[str, Any]) -> list[str]:
+    return [text(schema[name]) for name, text in _LIMITS.items() if name in schema]
+
+
+def _reference(schema: Mapping[str, Any]) -> str:
+    """The name of what ``schema`` refers to; empty: it is no reference."""
+    return str(schema.get("$ref", "")).rpartition("/")[2]
 
 
 def _shown(value: Any) -> str:
@@ -140,7 +148,7 @@ def _palette() -> Markup:
     return Markup(style.partition("* {")[0])  # noqa: S704
 
 
-@click.command(help=__doc__)
+@click.command("scripts/contract.py", cls=Command, help=__doc__)
 def main() -> None:
     contract = read()
     for name, text in {"openapi.json": to_json(contract), "docs.html": to_html(contract)}.items():

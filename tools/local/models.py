@@ -5,6 +5,7 @@ from pathlib import Path
 
 from classifier.errors import BundleError
 from classifier.model.bundle import MANIFEST, Bundle, Folder, read_bundle
+from tools.errors import ToolError
 
 _DEMO = "This is the small demo network, which knows handwritten digits and nothing else."
 _SYNTHETIC = "Its weights are drawn from a seed: its labels mean nothing."
@@ -13,22 +14,24 @@ _BETTER = "`make model` fetches ResNet-18."
 
 @dataclass(frozen=True)
 class Choice:
-    """A bundle's folder, and what to tell of it where it is not the one that people expect."""
+    """A bundle's folder, and a remark where it is not ResNet-18."""
 
     folder: Path
     remark: str = ""
 
 
 def choose(name: str | None, models: Path) -> Choice:
-    """The bundle to serve: ``name`` is a folder, or one in ``models``; None takes the best there.
+    """The bundle to serve. name: a folder, or one in ``models``; None: the best one there.
 
-    Raises FileNotFoundError, with a message for people.
+    Raises ToolError: there is no such bundle.
     """
     if name:
         for folder in (Path(name), models / name):
             if folder.is_dir():
                 return Choice(folder)
-        raise FileNotFoundError(f"MODEL={name}: there is no such folder, here or in {models}")
+        raise ToolError(
+            f"MODEL={name}: there is no such folder, here or in {models}; name a bundle's folder"
+        )
     if (models / "resnet-18").is_dir():
         return Choice(models / "resnet-18")
     if (models / "demo").is_dir():
@@ -44,7 +47,7 @@ def read(folder: Path) -> tuple[Bundle, dict[str, bytes]]:
     bundle = read_bundle(Folder(folder))
     names = [file.key for file in bundle.manifest.files.values()] + [MANIFEST]
     try:
-        # One in the naming of 2017 has no manifest, and may have no labels of its own.
+        # A bundle of 2017 has no manifest, and may have no labels.
         return bundle, {n: (folder / n).read_bytes() for n in names if (folder / n).is_file()}
     except OSError as error:
         raise BundleError(f"{error.filename}: {error.strerror}") from error
