@@ -18,7 +18,7 @@ test: setup ## run the tests, side by side
 	pytest --numprocesses auto --maxprocesses 4 --dist loadfile
 
 check: setup ## lint, types, format, template lint
-	ruff check && ruff format --check && mypy && sam validate --lint
+	ruff check && ruff format --check && mypy && sam validate --lint && python scripts/check_apigateway.py
 
 build: setup ## build the function and its layers, and check their size and libraries
 	sam build
@@ -40,7 +40,7 @@ load: .venv/bench ## load the local stack, or ARGS="--url https://…" a deploye
 model: setup ## fetch ResNet-18 and make its bundle in models/resnet-18
 	python scripts/model.py fetch resnet-18 --to models/resnet-18
 
-contract: setup ## write what the function serves of openapi.yaml: /openapi.json and /docs
+contract: setup ## write what is made of openapi.yaml: /openapi.json, /docs, apigateway.yaml
 	python scripts/contract.py
 
 deploy: build ## publish the model and deploy (asks what it needs; ARGS="--regions a,b")

@@ -1,5 +1,6 @@
-"""What CloudFormation is told to make: template.yaml with openapi.yaml in it, expanded."""
+"""What CloudFormation makes: template.yaml with the API's definition in it, expanded."""
 
+import copy
 import dataclasses
 import json
 import re
@@ -18,8 +19,8 @@ from classifier.errors import RequestError
 from tools.local import function
 
 ROOT = Path(__file__).parents[2]
-METHODS = {"get", "post", "options"}
-GATEWAYS_OWN = {"access-denied", "too-many-requests"}
+METHODS = {"get", "head", "post", "options"}
+GATEWAYS_OWN = {"access-denied", "too-many-requests", "service-busy"}
 # What `sam deploy` uploads first.
 UPLOADED = {
     "AWS::Serverless::Function": "CodeUri",
@@ -54,15 +55,22 @@ def source() -> Template:
     return parsed
 
 
-def expand(contract: Template) -> Template:
+@pytest.fixture(scope="module")
+def definition() -> Template:
+    """What API Gateway imports."""
+    loaded: Template = yaml.safe_load((ROOT / "apigateway.yaml").read_bytes())
+    return loaded
+
+
+def expand(definition: Template) -> Template:
     """As CloudFormation does: first AWS::Include, then AWS::Serverless."""
     template = yaml_parse((ROOT / "template.yaml").read_text())
     body = template["Resources"]["Api"]["Properties"]["DefinitionBody"]
     assert body["Fn::Transform"] == {
         "Name": "AWS::Include",
-        "Parameters": {"Location": "openapi.yaml"},
+        "Parameters": {"Location": "apigateway.yaml"},
     }
-    template["Resources"]["Api"]["Properties"]["DefinitionBody"] = contract
+    template["Resources"]["Api"]["Properties"]["DefinitionBody"] = copy.deepcopy(definition)
     for name, resource in template["Resources"].items():
         if key := UPLOADED.get(resource["Type"]):
             resource["Properties"][key] = f"s3://packages/{name}"
@@ -74,8 +82,8 @@ def expand(contract: Template) -> Template:
 
 
 @pytest.fixture(scope="module")
-def expanded(contract: Template) -> Template:
-    return expand(contract)
+def expanded(definition: Template) -> Template:
+    return expand(definition)
 
 
 NO_VALUE = {"Ref": "AWS::NoValue"}
@@ -183,10 +191,18 @@ def test_the_stage_traces_throttles_and_logs_no_query(expanded: Template) -> Non
     assert "requestOverride" not in line
 
 
-def test_every_route_of_the_function_is_wired_to_its_alias(contract: Template) -> None:
+def test_the_api_has_one_stage(expanded: Template) -> None:
+    """SAM adds another, public and unthrottled, where it is not told OpenAPI's version."""
+    deployments = of_type(expanded, "AWS::ApiGateway::Deployment").values()
+    assert [each["StageName"] for each in deployments if "StageName" in each] == []
+    stages = of_type(expanded, "AWS::ApiGateway::Stage").values()
+    assert [each["StageName"] for each in stages] == ["v1"]
+
+
+def test_every_route_of_the_function_is_wired_to_its_alias(definition: Template) -> None:
     routes = {
         (path, method.upper())
-        for path, item in contract["paths"].items()
+        for path, item in definition["paths"].items()
         for method in METHODS & set(item)
     }
     assert {route for route in routes if route[1] != "OPTIONS"} == {
@@ -194,7 +210,7 @@ def test_every_route_of_the_function_is_wired_to_its_alias(contract: Template) -
     }
     # A browser asks first when a request is not simple, and POST /predict never is.
     assert ("/predict", "OPTIONS") in routes
-    for path, item in contract["paths"].items():
+    for path, item in definition["paths"].items():
         for method in METHODS & set(item):
             integration = item[method]["x-amazon-apigateway-integration"]
             assert integration["type"] == "aws_proxy", path
@@ -249,13 +265,13 @@ def test_a_key_with_its_plan_is_made_where_one_is_asked_for(expanded: Template) 
     }
 
 
-def test_what_is_asked_of_callers_reaches_the_stage_with_each_deploy(contract: Template) -> None:
+def test_what_is_asked_of_callers_reaches_the_stage_with_each_deploy(definition: Template) -> None:
     """SAM deploys an API whose text has changed, and no parameter changes the text."""
     names = []
     for now in (1_800_000_000, 1_800_000_060):
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr("samtranslator.model.apigateway.time.time", lambda now=now: now)
-            template = expand(contract)
+            template = expand(definition)
         [deployment] = of_type(template, "AWS::ApiGateway::Deployment")
         [stage] = of_type(template, "AWS::ApiGateway::Stage").values()
         assert stage["DeploymentId"] == {"Ref": deployment}
@@ -437,9 +453,9 @@ def test_logs_are_kept_for_a_time_and_no_longer(expanded: Template) -> None:
         assert each["LoggingConfig"]["LogGroup"]["Ref"] in groups, name
 
 
-def test_api_gateways_own_answers_are_problem_documents(contract: Template) -> None:
-    answers = contract["x-amazon-apigateway-gateway-responses"]
-    assert {"DEFAULT_4XX", "DEFAULT_5XX"} <= set(answers)
+def test_api_gateways_own_answers_are_problem_documents(definition: Template) -> None:
+    answers = definition["x-amazon-apigateway-gateway-responses"]
+    assert {"DEFAULT_4XX", "DEFAULT_5XX", "WAF_FILTERED", "UNSUPPORTED_MEDIA_TYPE"} <= set(answers)
     titles = {error.code: error.title for error in RequestError.__subclasses__()}
     for name, answer in answers.items():
         headers = {
@@ -449,8 +465,11 @@ def test_api_gateways_own_answers_are_problem_documents(contract: Template) -> N
         assert headers["access-control-allow-origin"] == "*", name
         assert headers["content-type"] == "application/problem+json", name
         document = json.loads(answer["responseTemplates"]["application/json"])
-        assert set(document) == {"type", "title", "status", "detail", "code", "request_id"}
-        assert document["status"] == answer["statusCode"]
+        # A default answer has the status of the case that it answers, and cannot know it.
+        status = set() if name.startswith("DEFAULT_") else {"status"}
+        members = {"type", "title", "detail", "code", "request_id"}
+        assert set(document) == members | status
+        assert document.get("status") == answer.get("statusCode")
         assert document["type"] == f"urn:problem:{document['code']}"
         assert document["request_id"] == "$context.requestId"
         assert document["code"] in GATEWAYS_OWN or document["title"] == titles[document["code"]]

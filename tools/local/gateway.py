@@ -1,7 +1,7 @@
 """API Gateway on this machine: the template's routes before a pool of environments.
 
 Routes, events and binary types are the SAM CLI's own emulation (what `sam local start-api` uses);
-Lambda's and API Gateway's limits, and the answers that openapi.yaml gives API Gateway to make by
+Lambda's and API Gateway's limits, and the answers that apigateway.yaml gives API Gateway to make by
 itself, are added here.
 """
 
@@ -32,13 +32,13 @@ from werkzeug.exceptions import (
 from tools.local.environment import EnvironmentFailed, TimedOut
 from tools.local.pool import Pool
 
+TOO_LONG = 413
 MAX_REQUEST_BYTES = 10 * 1024 * 1024  # API Gateway's, of a request's body
 MAX_EVENT_BYTES = 6 * 1024 * 1024  # Lambda's, of the event that becomes of it, in base64
 # What API Gateway calls its own answers, by the status that they stand for here.
 _ANSWERS = {
     404: "MISSING_AUTHENTICATION_TOKEN",
     405: "MISSING_AUTHENTICATION_TOKEN",
-    413: "REQUEST_TOO_LARGE",
     504: "INTEGRATION_TIMEOUT",
 }
 _SAM_REQUEST_ID = RequestContext().request_id
@@ -64,8 +64,8 @@ def create_app(stack: Stack, root: Path, pool: Pool, log: Callable[[Served], Non
     service.create()
     app: Flask = service._app  # noqa: SLF001  (it offers no other way to serve it but Flask's)
     app.config["MAX_CONTENT_LENGTH"] = MAX_REQUEST_BYTES
-    contract = yaml.safe_load((root / "openapi.yaml").read_bytes())
-    answers = contract["x-amazon-apigateway-gateway-responses"]
+    definition = yaml.safe_load((root / "apigateway.yaml").read_bytes())
+    answers = definition["x-amazon-apigateway-gateway-responses"]
 
     @app.before_request
     def _start() -> None:
@@ -88,8 +88,10 @@ def create_app(stack: Stack, root: Path, pool: Pool, log: Callable[[Served], Non
 
     def answer(error: Exception) -> Response:
         status = error.code if isinstance(error, HTTPException) and error.code else 500
+        if status == TOO_LONG:  # the one answer that no definition can change
+            return Response('{"message": "Request Too Long"}', status, mimetype="application/json")
         name = _ANSWERS.get(status) or _REST[status // 100]
-        return _gateway_response(answers[name])
+        return _gateway_response(answers[name], status)
 
     # The SAM CLI's own handlers of these would come before one of HTTPException.
     for status in (404, 405, 500, HTTPException):
@@ -123,7 +125,7 @@ class _Runner:
         stdout.write_str(answer.body.decode())
 
 
-def _gateway_response(template: Mapping[str, Any]) -> Response:
+def _gateway_response(template: Mapping[str, Any], status: int) -> Response:
     request_id = str(uuid4())
     body = template["responseTemplates"]["application/json"].replace(
         "$context.requestId", request_id
@@ -132,4 +134,5 @@ def _gateway_response(template: Mapping[str, Any]) -> Response:
         name.removeprefix("gatewayresponse.header."): value.strip("'")
         for name, value in template["responseParameters"].items()
     }
-    return Response(body, int(template["statusCode"]), headers | {"x-amzn-requestid": request_id})
+    status = int(template.get("statusCode", status))
+    return Response(body, status, headers | {"x-amzn-requestid": request_id})
