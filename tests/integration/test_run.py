@@ -25,17 +25,12 @@ from tools.local import models
 from tools.local.environment import Environment, _children, _is_running
 from tools.local.gateway import Served, create_app
 from tools.local.pool import Pool
+from tools.local.ports import free_port
 from tools.local.s3 import LocalS3
 
 ROOT = Path(__file__).parents[2]
 RED = images.encode(images.plain((255, 0, 0)), "PNG")
 PNG = {"content-type": "image/png"}
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 class Run:

@@ -12,7 +12,7 @@ from typing import Any, Self
 
 import click
 
-from tools.docs.marks import fill
+from tools.docs.sections import fill_section
 from tools.project import ROOT
 
 PAGE = ROOT / "docs" / "operations.md"
@@ -113,4 +113,4 @@ def main(write: bool) -> None:
     if not write:
         click.echo(text)
         return
-    fill(PAGE, "cost", text)
+    fill_section(PAGE, "cost", text)

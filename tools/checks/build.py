@@ -23,7 +23,7 @@ from tools.checks.libraries import (
     read_libraries,
     version_findings,
 )
-from tools.docs.marks import fill
+from tools.docs.sections import fill_section
 
 # Bytes of the function and all of its layers, unzipped: what Lambda takes, and what we allow.
 LAMBDA_BYTES = 262_144_000
@@ -151,7 +151,7 @@ def main(build: Path, write: Path | None) -> None:
     table = table_of(counted)
     click.echo(table)
     if write:
-        fill(write, "sizes", f"```\n{table}```")
+        fill_section(write, "sizes", f"```\n{table}```")
     libraries, findings = read_libraries(file for part in parts for file in part.files())
     findings += size_findings(counted)
     findings += machine_findings(libraries)

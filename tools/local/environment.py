@@ -15,6 +15,9 @@ from importlib.resources import files
 from pathlib import Path
 from threading import Lock, Thread
 
+from tools.errors import ToolError
+from tools.local.ports import free_ports
+
 EMULATOR = Path(str(files("samcli"))) / "local/rapid/aws-lambda-rie-x86_64"
 _INVOKE = "/2015-03-31/functions/function/invocations"
 _TIMED_OUT = re.compile(rb"Task timed out after [0-9.]+ seconds")
@@ -24,7 +27,7 @@ _STARTS = 3
 _STOP_S = 3.0
 
 
-class EnvironmentFailed(Exception):
+class EnvironmentFailed(ToolError):
     """The function gave no answer: it ended, or it was ended."""
 
 
@@ -62,7 +65,7 @@ class Environment:
         Raises EnvironmentFailed.
         """
         for _ in range(_STARTS):  # somebody else may take a port between the choice and its use
-            self._port, runtime_port = _free_ports()
+            self._port, runtime_port = free_ports(2)
             self._process = self._spawn(runtime_port)
             Thread(target=self._read_log, args=(self._process,), daemon=True).start()
             if self._is_listening(self._process):
@@ -153,14 +156,6 @@ class Environment:
                 return True
             time.sleep(0.01)
         return False
-
-
-def _free_ports() -> tuple[int, int]:
-    """Two ports that nobody listens on now."""
-    with socket.socket() as one, socket.socket() as other:
-        one.bind(("127.0.0.1", 0))
-        other.bind(("127.0.0.1", 0))
-        return one.getsockname()[1], other.getsockname()[1]
 
 
 def _children(pid: int) -> list[int]:

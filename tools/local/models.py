@@ -5,6 +5,7 @@ from pathlib import Path
 
 from classifier.errors import BundleError
 from classifier.model.bundle import MANIFEST, Bundle, Folder, read_bundle
+from tools.errors import ToolError
 
 _DEMO = "This is the small demo network, which knows handwritten digits and nothing else."
 _SYNTHETIC = "Its weights are drawn from a seed: its labels mean nothing."
@@ -22,13 +23,13 @@ class Choice:
 def choose(name: str | None, models: Path) -> Choice:
     """The bundle to serve: ``name`` is a folder, or one in ``models``; None takes the best there.
 
-    Raises FileNotFoundError, with a message for people.
+    Raises ToolError: there is no such bundle.
     """
     if name:
         for folder in (Path(name), models / name):
             if folder.is_dir():
                 return Choice(folder)
-        raise FileNotFoundError(f"MODEL={name}: there is no such folder, here or in {models}")
+        raise ToolError(f"MODEL={name}: there is no such folder, here or in {models}")
     if (models / "resnet-18").is_dir():
         return Choice(models / "resnet-18")
     if (models / "demo").is_dir():

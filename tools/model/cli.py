@@ -16,7 +16,7 @@ os.environ.setdefault("OMP_NUM_THREADS", str(len(os.sched_getaffinity(0))))
 
 from classifier.config import S3Prefix
 from classifier.errors import ClassifierError
-from tools import command
+from tools.command import Group
 from tools.errors import ToolError
 from tools.model.options import Number, Place, ThreeNumbers
 from tools.model.progress import byte_progress, errors, progress
@@ -39,7 +39,7 @@ images_option = click.option(
 )
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.group("scripts/model.py", cls=Group, interrupted="nothing was written")
 def cli() -> None:
     """Make, judge and publish model bundles.
 
@@ -328,12 +328,4 @@ def holds_bundle(folder: Path) -> bool:
     return True
 
 
-def main(arguments: list[str]) -> int:
-    """Run one command and return its exit status; what went wrong is one line, and no trace."""
-    return command.run(
-        cli,
-        arguments,
-        name="scripts/model.py",
-        interrupted="nothing was written",
-        errors=(ToolError, ClassifierError),
-    )
+main = cli.run
