@@ -3,6 +3,7 @@
 Neither ever holds a query, a body or an image.
 """
 
+import os
 from typing import Any
 
 from aws_lambda_powertools import Logger, Metrics
@@ -10,7 +11,10 @@ from aws_lambda_powertools.metrics import MetricUnit
 
 from classifier.model.manifest import Manifest
 
-logger = Logger(service="classifier")
+# The version is a dimension of the metrics that watch a deployment.
+logger = Logger(
+    service="classifier", function_version=os.environ.get("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST")
+)
 _metrics = Metrics(namespace="Classifier", service="classifier")
 
 Record = dict[str, Any]
