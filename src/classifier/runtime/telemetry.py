@@ -11,10 +11,9 @@ from aws_lambda_powertools.metrics import MetricUnit
 
 from classifier.model.manifest import Manifest
 
-# The version is a dimension of the metrics that watch a deployment.
-logger = Logger(
-    service="classifier", function_version=os.environ.get("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST")
-)
+logger = Logger(service="classifier")
+# A dimension of the metrics that watch a deployment.
+FUNCTION_VERSION = os.environ.get("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST")
 _metrics = Metrics(namespace="Classifier", service="classifier")
 
 Record = dict[str, Any]
@@ -49,7 +48,9 @@ def _tell(
 ) -> None:
     about: Record = {"model": model.name, "version": model.version} if model else {}
     duration_ms = next(iter(milliseconds.values()))
-    logger.info(message, **record, **about, duration_ms=duration_ms)
+    logger.info(
+        message, **record, **about, function_version=FUNCTION_VERSION, duration_ms=duration_ms
+    )
     _metrics.add_dimension("model", about.get("model", "none"))
     _metrics.add_dimension("outcome", record["code"])
     for metric, ms in milliseconds.items():
