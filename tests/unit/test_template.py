@@ -15,6 +15,7 @@ from samtranslator.translator.transform import transform
 
 from classifier.api import pages
 from classifier.api import predict as api
+from classifier.api.routes import METHODS as ROUTES
 from classifier.config import Settings
 from classifier.errors import RequestError
 from tools.local import function
@@ -256,7 +257,7 @@ def test_every_route_of_the_function_is_wired_to_its_alias(definition: Template)
         for method in METHODS & set(item)
     }
     assert {route for route in routes if route[1] != "OPTIONS"} == {
-        (path, method) for path, methods in api._METHODS.items() for method in methods
+        (path, method) for path, methods in ROUTES.items() for method in methods
     }
     # A browser asks first when a request is not simple, and POST /predict never is.
     assert ("/predict", "OPTIONS") in routes

@@ -1,13 +1,12 @@
-"""Events of every kind become the same HttpRequest; answers become responses."""
+"""Events of every kind become the same request."""
 
 import base64
-import json
 from typing import Any
 
 import pytest
 
-from classifier.api.gateway import HttpRequest, preflight, problem, read_event, respond
-from classifier.errors import FetchFailed, InvalidRequest
+from classifier.api.event import HttpRequest, read_event
+from classifier.errors import InvalidRequest
 
 
 def v1(method: str, path: str, **members: Any) -> dict[str, Any]:
@@ -109,39 +108,3 @@ def test_other_events_are_refused(event: dict[str, Any]) -> None:
 
 def test_lone_surrogates_in_a_body_do_no_harm() -> None:
     assert read_event(v1("POST", "/predict", body="\ud800")).body == b"\xed\xa0\x80"
-
-
-def test_a_json_response() -> None:
-    response = respond(200, {"é": 1}, "r-1")
-    assert response["statusCode"] == 200
-    assert json.loads(response["body"]) == {"é": 1}
-    assert response["isBase64Encoded"] is False
-    assert response["headers"] == {
-        "content-type": "application/json",
-        "x-request-id": "r-1",
-        "access-control-allow-origin": "*",
-        "cache-control": "no-store",
-        "x-content-type-options": "nosniff",
-    }
-
-
-def test_a_problem_document() -> None:
-    response = problem(FetchFailed("The words."), "r-1")
-    assert response["statusCode"] == 502
-    assert response["headers"]["content-type"] == "application/problem+json"
-    assert response["headers"]["access-control-allow-origin"] == "*"
-    assert json.loads(response["body"]) == {
-        "type": "urn:problem:fetch-failed",
-        "title": "The image could not be fetched",
-        "status": 502,
-        "detail": "The words.",
-        "code": "fetch-failed",
-        "request_id": "r-1",
-    }
-
-
-def test_a_preflight_says_what_may_be_asked() -> None:
-    response = preflight("r-1")
-    assert response["statusCode"] == 204
-    assert response["headers"]["access-control-allow-methods"] == "GET, POST, OPTIONS"
-    assert "content-type" in response["headers"]["access-control-allow-headers"]

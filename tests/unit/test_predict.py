@@ -1,15 +1,16 @@
-"""Queries and bodies become requests, or a refusal that says what to change."""
+"""Queries and bodies become images to classify, or an error that says what to change."""
 
 import json
 from typing import Any
 
 import pytest
 
-from classifier.api.gateway import HttpRequest
-from classifier.api.predict import ImageRequest, Request, labels_body, read_predict, route
+from classifier.api.event import HttpRequest
+from classifier.api.predict import ImageRequest, PredictRequest, parse_predict
+from classifier.api.routes import check_route
 from classifier.errors import InvalidRequest, NotFound, UnsupportedImageType
 from classifier.fetch.sources import Base64, Body, Url
-from classifier.model.labels import Label, Prediction
+from classifier.model.labels import LabelOptions
 
 URL = "https://example.com/a.jpg"
 
@@ -24,11 +25,13 @@ def post(body: Any, *query: tuple[str, str], content_type: str = "application/js
 
 
 def test_get() -> None:
-    assert read_predict(get(("url", URL))) == Request((ImageRequest(Url(URL), 5, 0.0),))
+    assert parse_predict(get(("url", URL))) == PredictRequest(
+        (ImageRequest(Url(URL), LabelOptions(5, 0.0)),)
+    )
 
 
 @pytest.mark.parametrize(
-    ("top_k", "least", "wanted"),
+    ("top_k", "minimum", "expected"),
     [
         ("1", "0", (1, 0.0)),
         ("100", "1", (100, 1.0)),
@@ -37,16 +40,18 @@ def test_get() -> None:
         ("5", "1e-3", (5, 0.001)),
     ],
 )
-def test_options_of_a_query(top_k: str, least: str, wanted: tuple[int, float]) -> None:
-    options = (("top_k", top_k), ("min_probability", least))
-    assert read_predict(get(("url", URL), *options)).images == (ImageRequest(Url(URL), *wanted),)
-    found = read_predict(post(b"bytes", *options, content_type="image/jpeg"))
-    assert found.images == (ImageRequest(Body(b"bytes"), *wanted),)
+def test_options_of_a_query(top_k: str, minimum: str, expected: tuple[int, float]) -> None:
+    options = (("top_k", top_k), ("min_probability", minimum))
+    assert parse_predict(get(("url", URL), *options)).images == (
+        ImageRequest(Url(URL), LabelOptions(*expected)),
+    )
+    posted = parse_predict(post(b"bytes", *options, content_type="image/jpeg"))
+    assert posted.images == (ImageRequest(Body(b"bytes"), LabelOptions(*expected)),)
 
 
 @pytest.mark.parametrize("kind", ["image/jpeg", "image/png", "image/webp", "IMAGE/PNG; q=1"])
 def test_the_body_is_the_image(kind: str) -> None:
-    assert read_predict(post(b"bytes", content_type=kind)) == Request(
+    assert parse_predict(post(b"bytes", content_type=kind)) == PredictRequest(
         (ImageRequest(Body(b"bytes")),)
     )
 
@@ -54,8 +59,10 @@ def test_the_body_is_the_image(kind: str) -> None:
 @pytest.mark.parametrize("kind", ["application/json", "application/json; charset=utf-8"])
 def test_json(kind: str) -> None:
     body = {"url": URL, "top_k": 2, "min_probability": 1}
-    assert read_predict(post(body, content_type=kind)) == Request((ImageRequest(Url(URL), 2, 1.0),))
-    assert read_predict(post({"image": "aGk="})) == Request((ImageRequest(Base64("aGk=")),))
+    assert parse_predict(post(body, content_type=kind)) == PredictRequest(
+        (ImageRequest(Url(URL), LabelOptions(2, 1.0)),)
+    )
+    assert parse_predict(post({"image": "aGk="})) == PredictRequest((ImageRequest(Base64("aGk=")),))
 
 
 def test_many_images_share_options_and_may_have_their_own() -> None:
@@ -64,19 +71,19 @@ def test_many_images_share_options_and_may_have_their_own() -> None:
         "top_k": 9,
         "min_probability": 0.5,
     }
-    assert read_predict(post(body)) == Request(
+    assert parse_predict(post(body)) == PredictRequest(
         (
-            ImageRequest(Url(URL), 9, 0.5),
-            ImageRequest(Base64("aGk="), 1, 0.5),
-            ImageRequest(Url(URL), 9, 0.0),
+            ImageRequest(Url(URL), LabelOptions(9, 0.5)),
+            ImageRequest(Base64("aGk="), LabelOptions(1, 0.5)),
+            ImageRequest(Url(URL), LabelOptions(9, 0.0)),
         ),
         many=True,
     )
 
 
 def test_one_image_in_a_list_is_still_a_list() -> None:
-    assert read_predict(post({"images": [{"url": URL}]})).many
-    assert len(read_predict(post({"images": [{"url": URL}] * 16})).images) == 16
+    assert parse_predict(post({"images": [{"url": URL}]})).many
+    assert len(parse_predict(post({"images": [{"url": URL}] * 16})).images) == 16
 
 
 @pytest.mark.parametrize(
@@ -84,7 +91,7 @@ def test_one_image_in_a_list_is_still_a_list() -> None:
     [
         (get(), "Say which image"),
         (get(("url", "")), "Say which image"),
-        (get(("url", URL), ("url", URL)), "'url' is given twice"),
+        (get(("url", URL), ("url", URL)), "'url' is there twice"),
         (get(("url", URL), ("b", "2")), "no parameter 'b'. Percent-encode"),
         (get(("x" * 100, "1")), "no parameter 'x{40}"),
         (get(("url", URL), ("top_k", "0")), "'top_k' should be a whole number from 1 to 100"),
@@ -141,18 +148,18 @@ def test_one_image_in_a_list_is_still_a_list() -> None:
 )
 def test_what_is_wrong_is_said(http: HttpRequest, said: str) -> None:
     with pytest.raises(InvalidRequest, match=said):
-        read_predict(http)
+        parse_predict(http)
 
 
 @pytest.mark.parametrize("kind", ["", "text/plain", "application/x-www-form-urlencoded", "image/*"])
 def test_other_content_types_are_unsupported(kind: str) -> None:
     with pytest.raises(UnsupportedImageType, match="application/json, image/jpeg, image/png"):
-        read_predict(post({"url": URL}, content_type=kind))
+        parse_predict(post({"url": URL}, content_type=kind))
 
 
 @pytest.mark.parametrize("method", ["GET", "POST", "OPTIONS"])
 def test_routes(method: str) -> None:
-    assert route(HttpRequest(method, "/predict", (), "", b"", "")) == (method, "/predict")
+    check_route(HttpRequest(method, "/predict", (), "", b"", ""))
 
 
 @pytest.mark.parametrize(
@@ -161,15 +168,4 @@ def test_routes(method: str) -> None:
 )
 def test_no_such_route(method: str, path: str) -> None:
     with pytest.raises(NotFound, match="/predict"):
-        route(HttpRequest(method, path, (), "", b"", ""))
-
-
-def test_labels_have_a_class_where_the_label_file_has_one() -> None:
-    predictions = [
-        Prediction(Label("n1", "cat"), 0.12345678),
-        Prediction(Label("", "dog"), 0.1),
-    ]
-    assert labels_body(predictions) == [
-        {"class": "n1", "label": "cat", "probability": 0.123457},
-        {"label": "dog", "probability": 0.1},
-    ]
+        check_route(HttpRequest(method, path, (), "", b"", ""))
