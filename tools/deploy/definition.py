@@ -90,7 +90,8 @@ def binary_types(contract: Contract) -> list[str]:
 
 def definition_text(contract: Contract) -> str:
     """What `apigateway.yaml` should hold."""
-    body: str = yaml.dump(definition(contract), Dumper=_Dumper, sort_keys=False, width=100)
+    plain = json.loads(json.dumps(definition(contract)))  # whatever mappings a loader made
+    body: str = yaml.dump(plain, sort_keys=False, width=100)
     return _TITLE + body
 
 
@@ -173,10 +174,3 @@ def _gateway_response(problem: Mapping[str, Any]) -> dict[str, Any]:
         },
         "responseTemplates": {"application/json": json.dumps(document)},
     }
-
-
-class _Dumper(yaml.SafeDumper):
-    """No anchors: CloudFormation does not follow them."""
-
-    def ignore_aliases(self, data: Any) -> bool:  # noqa: ARG002
-        return True
