@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Classifies S3 objects by the million, or a folder on this machine. See docs/operations.md."""
+"""Classifies S3 objects by the million, or a folder on this machine. See docs/batches.md."""
 
 import sys
 from contextlib import nullcontext

@@ -1,7 +1,7 @@
-"""Turns openapi.yaml into what the function serves: ``/openapi.json`` and the page ``/docs``.
+"""Writes what is made of openapi.yaml: ``/openapi.json``, the page ``/docs``, apigateway.yaml.
 
-Both are written into ``src/web`` and belong into the repository, so that a deploy needs no step
-for them; a test fails when they no longer say what openapi.yaml says.
+The first two are in ``src/web``; API Gateway imports the third. All are committed, so that a
+deploy needs no step for them; a test fails when one of them is behind openapi.yaml.
 """
 
 import json
@@ -16,6 +16,7 @@ from markdown_it import MarkdownIt
 from markupsafe import Markup
 
 from tools.command import Command
+from tools.docs import definition
 from tools.project import ROOT
 
 SOURCE = ROOT / "openapi.yaml"
@@ -40,10 +41,6 @@ _LIMITS: dict[str, Callable[[Any], str]] = {
 def read(source: Path = SOURCE) -> Contract:
     """The contract of ``source`` as callers see it: without what only API Gateway reads."""
     contract: Contract = without_extensions(yaml.safe_load(source.read_text(encoding="utf-8")))
-    for operations in contract["paths"].values():
-        for operation in operations.values():
-            if "security" in operation:
-                operation["security"] = optional(operation["security"])
     # Relative to the document's own address, so that it is true behind any stage or domain.
     return contract | {"servers": [{"url": "."}]}
 
@@ -57,14 +54,6 @@ def without_extensions(node: Any) -> Any:
             if not str(name).startswith("x-amazon-")
         }
     return [without_extensions(each) for each in node] if isinstance(node, list) else node
-
-
-def optional(security: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The requirements that CloudFormation makes or leaves out, as ones that may be left out.
-
-    Whether a key is asked for, each deployment decides, and its callers read the same contract.
-    """
-    return [{}, *(requirement["Fn::If"][1] for requirement in security)]
 
 
 def to_json(contract: Contract) -> str:
@@ -154,3 +143,5 @@ def main() -> None:
     for name, text in {"openapi.json": to_json(contract), "docs.html": to_html(contract)}.items():
         (FOLDER / name).write_text(text, encoding="utf-8")
         click.echo(f"src/web/{name}: {len(text.encode()):,} bytes")
+    definition.write()
+    click.echo("apigateway.yaml and the binary types in template.yaml")

@@ -1,7 +1,7 @@
 """API Gateway on this machine: the template's routes before a pool of environments.
 
 The SAM CLI's emulation (`sam local start-api`) makes routes, events and binary types. Added here
-are the limits of Lambda and API Gateway, and API Gateway's own responses as openapi.yaml has them.
+are the limits of Lambda and API Gateway, and API Gateway's own responses as apigateway.yaml has them.
 """
 
 import json
@@ -31,13 +31,13 @@ from werkzeug.exceptions import (
 from tools.local.environment import EnvironmentFailed, TimedOut
 from tools.local.pool import Pool
 
+TOO_LONG = 413
 MAX_REQUEST_BYTES = 10 * 1024 * 1024  # API Gateway's, of a request's body
 MAX_EVENT_BYTES = 6 * 1024 * 1024  # Lambda's, of the event with the body in base64
 # API Gateway's names of its own responses, by their status here.
 _RESPONSES = {
     404: "MISSING_AUTHENTICATION_TOKEN",
     405: "MISSING_AUTHENTICATION_TOKEN",
-    413: "REQUEST_TOO_LARGE",
     504: "INTEGRATION_TIMEOUT",
 }
 _SAM_REQUEST_ID = RequestContext().request_id
@@ -66,8 +66,8 @@ def create_app(stack: Stack, root: Path, pool: Pool, log: Callable[[Exchange], N
     service.create()
     app: Flask = service._app  # noqa: SLF001  (its public way serves with Flask's own server)
     app.config["MAX_CONTENT_LENGTH"] = MAX_REQUEST_BYTES
-    contract = yaml.safe_load((root / "openapi.yaml").read_bytes())
-    responses = contract["x-amazon-apigateway-gateway-responses"]
+    definition = yaml.safe_load((root / "apigateway.yaml").read_bytes())
+    responses = definition["x-amazon-apigateway-gateway-responses"]
 
     @app.before_request
     def _start() -> None:
@@ -90,8 +90,10 @@ def create_app(stack: Stack, root: Path, pool: Pool, log: Callable[[Exchange], N
 
     def respond(error: Exception) -> Response:
         status = error.code if isinstance(error, HTTPException) and error.code else 500
+        if status == TOO_LONG:  # the one response that no definition can change
+            return Response('{"message": "Request Too Long"}', status, mimetype="application/json")
         name = _RESPONSES.get(status) or _DEFAULT_RESPONSES[status // 100]
-        return _gateway_response(responses[name])
+        return _gateway_response(responses[name], status)
 
     # The SAM CLI has handlers of these; Flask would prefer them to one of HTTPException.
     for status in (404, 405, 500, HTTPException):
@@ -125,7 +127,7 @@ class _Runner:
         stdout.write_str(response.body.decode())
 
 
-def _gateway_response(template: Mapping[str, Any]) -> Response:
+def _gateway_response(template: Mapping[str, Any], status: int) -> Response:
     request_id = str(uuid4())
     body = template["responseTemplates"]["application/json"].replace(
         "$context.requestId", request_id
@@ -134,4 +136,5 @@ def _gateway_response(template: Mapping[str, Any]) -> Response:
         name.removeprefix("gatewayresponse.header."): value.strip("'")
         for name, value in template["responseParameters"].items()
     }
-    return Response(body, int(template["statusCode"]), headers | {"x-amzn-requestid": request_id})
+    status = int(template.get("statusCode", status))
+    return Response(body, status, headers | {"x-amzn-requestid": request_id})

@@ -6,11 +6,15 @@ Modules log with the standard library; Powertools' logger is the parent of their
 """
 
 import logging
+import os
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from aws_lambda_powertools import Metrics
+
+# A dimension of the metrics that watch a deployment.
+FUNCTION_VERSION = os.environ.get("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST")
 
 Record = dict[str, Any]
 
@@ -64,7 +68,10 @@ def _write(
     identity = dict(zip(("model", "version"), model, strict=True)) if model else {}
     duration_ms = next(iter(milliseconds.values()))
     logging.getLogger("classifier").info(
-        message, extra=record | identity | {"duration_ms": duration_ms}
+        message,
+        extra=record
+        | identity
+        | {"function_version": FUNCTION_VERSION, "duration_ms": duration_ms},
     )
     metrics.add_dimension("model", identity.get("model", "none"))
     metrics.add_dimension("outcome", record["code"])
