@@ -108,7 +108,7 @@ def _answer(
         return content(200, page.content_type, page.body, request_id, page.headers)
     service = environment.service()
     if request.path == "/health":
-        return respond(200, {"status": "ok"} | service.model_info, request_id)
+        return respond(200, service.health, request_id)
     if request.path == "/huggingface":
         (result,) = _classify(service, (parse_task(request),), False, deadline, record)
         return respond(200, task_body(result["labels"]), request_id)
