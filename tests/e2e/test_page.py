@@ -16,7 +16,7 @@ from api_stage import Stage
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Locator, Page, Route, expect, sync_playwright
 
-from classifier.api import gateway
+from classifier.api import response
 from classifier.errors import RequestError
 
 CHROMIUM = os.environ.get("CLASSIFIER_TEST_BROWSER") or shutil.which("chromium")
@@ -377,7 +377,7 @@ def test_a_stopped_service(page: Page, stage: Stage, folder: Path) -> None:
 
 def test_every_problem_is_a_sentence(page: Page, folder: Path) -> None:
     for error in RequestError.__subclasses__():
-        problem = gateway.problem(error("What to change."), "r-1")
+        problem = response.problem(error("What to change."), "r-1")
         answer(page, status=error.status, headers=problem["headers"], body=problem["body"])
         note = pick(page, folder / "red.png").locator(".problem")
         sentence = note.locator("b").inner_text()
