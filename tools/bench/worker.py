@@ -87,7 +87,8 @@ def preparation(source: Path, kind: str) -> Mapping[str, Run]:
     import cv2
     import numpy as np
 
-    from classifier.image.tensor import Limits, fit, normalise, to_tensor
+    from classifier.image.preprocessing import normalise, resize_and_crop
+    from classifier.image.tensor import Limits, to_tensor
     from classifier.model.manifest import Preprocessing
 
     cv2.setNumThreads(1)
@@ -99,7 +100,7 @@ def preparation(source: Path, kind: str) -> Mapping[str, Run]:
 
     def whole() -> Any:
         pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
-        return normalise(fit(pixels, preprocessing), preprocessing)  # type: ignore[arg-type]
+        return normalise(resize_and_crop(pixels, preprocessing), preprocessing)  # type: ignore[arg-type]
 
     return {"12 MP": whole if kind == "whole" else lambda: to_tensor(data, preprocessing, limits)}
 
