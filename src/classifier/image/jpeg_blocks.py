@@ -45,15 +45,17 @@ def codes(counts: bytes, symbols: bytes) -> Codes:
     """Length << 8 | symbol for each 16 bits (T.81, annex C).
 
     counts: how many codes there are of 1 to 16 bits. symbols: of each code, shortest first.
+
+    Raises LookupError where the two make no table.
     """
     table = np.full(_CODES, _NO_CODE, np.int64)
     code, lengths = 0, [length for length in range(1, 17) for _ in range(counts[length - 1])]
-    for length, symbol in zip(lengths, symbols, strict=True):
+    for length, symbol in zip(lengths, symbols, strict=False):
         size = 1 << (16 - length)
         table[code : code + size] = length << 8 | symbol
         code += size
-    if code > _CODES:
-        raise LookupError("more codes than there is room for")
+    if code > _CODES or len(symbols) != len(lengths):
+        raise LookupError("The table has more codes than there is room for, or than symbols.")
     return table
 
 
