@@ -63,7 +63,12 @@ def png_chunk(kind: bytes, content: bytes, length: int | None = None) -> bytes:
 
 
 def png(
-    width: int, height: int, *chunks: bytes, depth: int = 8, color: int = 2, interlaced: bool = False
+    width: int,
+    height: int,
+    *chunks: bytes,
+    depth: int = 8,
+    color: int = 2,
+    interlaced: bool = False,
 ) -> bytes:
     """A PNG's signature and header (8 bits, RGB), then ``chunks``."""
     header = struct.pack(">IIBBBBB", width, height, depth, color, 0, 0, interlaced)

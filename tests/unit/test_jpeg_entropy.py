@@ -39,7 +39,9 @@ ENCODED: dict[str, tuple[Image.Image, dict[str, Any]]] = {
     "progressive, white": (WHITE, {"progressive": True}),
     "progressive, noise": (Image.effect_noise((80, 64), 100), {"progressive": True}),
 }
-WHOLE = {name: images.encode(image, "JPEG", **options) for name, (image, options) in ENCODED.items()}
+WHOLE = {
+    name: images.encode(image, "JPEG", **options) for name, (image, options) in ENCODED.items()
+}
 
 
 def completed(data: bytes) -> bytes:
@@ -152,6 +154,4 @@ def test_an_end_marker_inside_a_trailer_does_not_make_a_progressive_image_undeco
     header = read_header(part)
     assert isinstance(header, Jpeg)
     assert header.end == len(part)
-    np.testing.assert_array_equal(
-        decode(part, header, FULL), decode(data, read_header(data), FULL)
-    )
+    np.testing.assert_array_equal(decode(part, header, FULL), decode(data, read_header(data), FULL))

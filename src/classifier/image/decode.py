@@ -7,7 +7,7 @@ from classifier.errors import UndecodableImage
 from classifier.image.header import Header
 from classifier.image.jpeg import Jpeg
 from classifier.image.jpeg_entropy import with_end_marker
-from classifier.image.opencv import cv2
+from classifier.image.opencv import cv2, is_out_of_memory
 from classifier.image.png import Png, without_other_chunks
 from classifier.image.webp import Webp, still_image
 from classifier.model.manifest import Preprocessing
@@ -38,7 +38,7 @@ def decode(data: bytes, header: Header, preprocessing: Preprocessing) -> Pixels:
     """The pixels of ``data``, (height, width, 3), BGR, at least as large as ``preprocessing``
     needs.
 
-    Raises UndecodableImage; MemoryError where there is too little memory.
+    Raises UndecodableImage; MemoryError or cv2.error where there is too little memory.
     """
     if isinstance(header, Jpeg):
         pixels = _decode_jpeg(data, header, preprocessing)
@@ -102,8 +102,8 @@ def _decode(data: bytes | memoryview, flag: int, size: tuple[int, int], need: in
     try:
         pixels = cv2.imdecode(np.frombuffer(data, np.uint8), flag)
     except cv2.error as error:
-        if error.code == cv2.Error.StsNoMem:
-            raise MemoryError from error
+        if is_out_of_memory(error):
+            raise
         pixels = None
     if pixels is None:
         # A decoder that gets no memory fails like one that gets a damaged image.

@@ -23,7 +23,7 @@ from classifier.image.jpeg import DHT, DRI, EOI, PROGRESSIVE, SOS, Jpeg
 _HUFFMAN_FRAMES = frozenset({0xC0, 0xC1, 0xC2})
 # The walk takes 2 s for a photograph of this size (libjpeg: 0.1 s). Larger ones stay refused.
 _BYTES_MAX = 6 * 1024 * 1024
-_BLOCKS_MAX = 4_000_000
+_BLOCKS_MAX = 2_500_000
 
 # What ends a scan, what divides it, and what stands for 0xFF in it.
 _MARKER = re.compile(rb"\xff+[^\x00\xff\xd0-\xd7]", re.DOTALL)

@@ -16,6 +16,7 @@ _PASSES = (
     (0, 1, 1, 2),
 )
 _MB = 1 << 20
+_INPUT = 64 * 1024  # bytes at a time: what is left of them is copied for each megabyte of output
 
 
 def rows_bytes(width: int, height: int, bits: int, *, interlaced: bool) -> int:
@@ -39,17 +40,18 @@ def check_rows(stream: Iterable[memoryview], size: int, *, to_the_end: bool) -> 
     """
     inflated, inflate = 0, zlib.decompressobj()
     for part in stream:
-        rest: bytes | memoryview = part
-        more = True
-        while more and not inflate.eof:
-            try:
-                output = inflate.decompress(rest, _MB)
-            except zlib.error as error:
-                raise UndecodableImage("The PNG's pixels are damaged.") from error
-            inflated += len(output)
-            if inflated > size + _MB:
-                raise UndecodableImage("The PNG holds more pixels than its header says.")
-            rest = inflate.unconsumed_tail
-            more = bool(rest) or len(output) == _MB
+        for at in range(0, len(part), _INPUT):
+            rest: bytes | memoryview = part[at : at + _INPUT]
+            more = True
+            while more and not inflate.eof:
+                try:
+                    output = inflate.decompress(rest, _MB)
+                except zlib.error as error:
+                    raise UndecodableImage("The PNG's pixels are damaged.") from error
+                inflated += len(output)
+                if inflated > size + _MB:
+                    raise UndecodableImage("The PNG holds more pixels than its header says.")
+                rest = inflate.unconsumed_tail
+                more = bool(rest) or len(output) == _MB
     if to_the_end and (inflated < size or not inflate.eof):
         raise UndecodableImage("The image is cut off.")

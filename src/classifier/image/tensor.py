@@ -6,7 +6,7 @@ from classifier.errors import ImageTooLarge
 from classifier.image.decode import decode
 from classifier.image.header import read_header
 from classifier.image.memory_limit import memory_limit
-from classifier.image.opencv import cv2
+from classifier.image.opencv import cv2, is_out_of_memory
 from classifier.image.preprocessing import Tensor, normalise, resize_and_crop
 from classifier.model.manifest import Preprocessing
 
@@ -51,5 +51,7 @@ def to_tensor(data: bytes, preprocessing: Preprocessing, limits: Limits) -> Tens
         with memory_limit(limits.memory):
             pixels = decode(data, header, preprocessing)
             return normalise(resize_and_crop(pixels, preprocessing), preprocessing)
-    except MemoryError as error:
+    except (MemoryError, cv2.error) as error:
+        if isinstance(error, cv2.error) and not is_out_of_memory(error):
+            raise
         raise ImageTooLarge("The image needs more memory than there is.") from error
