@@ -14,12 +14,12 @@ import numpy as np
 from classifier.api.gateway import problem, read_event
 from classifier.api.predict import MAX_IMAGES, MAX_TOP_K, read_predict, route
 from classifier.errors import RequestError
-from classifier.image.header import Header, sniff
+from classifier.image.header import Header, read_header
 from classifier.image.tensor import Limits, to_tensor
 from classifier.model.manifest import Preprocessing
 
 LIMITS = Limits(bytes=1 << 20, pixels=1 << 20)
-RECIPES = (
+PREPROCESSINGS = (
     Preprocessing(size=32, resize=32),
     Preprocessing(size=32, resize=40, fit="crop", color="BGR"),
 )
@@ -56,7 +56,7 @@ def tell(error: RequestError) -> None:
 def headers(data: bytes) -> Header | None:
     """``data`` as an image that is looked at but not decoded."""
     try:
-        header = sniff(data)
+        header = read_header(data)
     except RequestError as error:
         tell(error)
         return None
@@ -69,7 +69,7 @@ def headers(data: bytes) -> Header | None:
 def images(data: bytes) -> None:
     """``data`` as an image that is decoded, checksums mended so that a PNG gets that far."""
     data = with_mended_checksums(data)
-    for preprocessing in RECIPES:
+    for preprocessing in PREPROCESSINGS:
         try:
             tensor = to_tensor(data, preprocessing, LIMITS)
         except RequestError as error:

@@ -21,7 +21,8 @@ from classifier.image import jpeg_blocks as blocks
 from classifier.image.jpeg import DHT, DRI, EOI, PROGRESSIVE, SOS, Jpeg
 
 _HUFFMAN_FRAMES = frozenset({0xC0, 0xC1, 0xC2})
-# The walk takes 2 s for a photograph of this size (libjpeg: 0.1 s). Larger ones stay refused.
+# The walk takes 0.35 s a megabyte, and a progressive photograph of 12 megapixels 2.6 s, which libjpeg
+# decodes in 0.2 s. What would take longer is refused: every other image keeps its end marker.
 _BYTES_MAX = 6 * 1024 * 1024
 _BLOCKS_MAX = 2_500_000
 
