@@ -106,7 +106,7 @@ def image_files() -> dict[str, bytes]:
     png = images.encode(photo, "PNG")
     deep = np.random.default_rng(0).integers(0, 65536, (6, 8, 4), np.uint16)
     animated = images.encode(translucent, "WEBP", save_all=True, append_images=[grey], quality=30)
-    xmp = images.with_segment(images.with_segment(jpeg, 0xE1, b"Exif\0\0" + exif), 0xE1, b"XMP")
+    xmp = images.with_segment(images.with_segment(jpeg, 0xE1, exif), 0xE1, b"XMP")
     return {
         "baseline.jpg": jpeg,
         "progressive.jpg": progressive,

@@ -7,6 +7,7 @@ and the image ends at its end marker, whatever follows.
 import re
 import struct
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from classifier.errors import UndecodableImage
 from classifier.image.exif import UPRIGHT, read_orientation
@@ -33,8 +34,7 @@ _MARKER_AFTER_SCAN = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]", re.DOTALL)
 _SCANS_MAX = 32
 
 
-@dataclass(frozen=True)
-class Component:
+class Component(NamedTuple):
     """One colour plane: its id, and its samples across and down in each unit of the image."""
 
     id: int
