@@ -21,8 +21,8 @@ from classifier.image import jpeg_blocks as blocks
 from classifier.image.jpeg import DHT, DRI, EOI, PROGRESSIVE, SOS, Jpeg
 
 _HUFFMAN_FRAMES = frozenset({0xC0, 0xC1, 0xC2})
-# The walk takes 0.35 s a megabyte, and a progressive photograph of 12 megapixels 2.6 s, which libjpeg
-# decodes in 0.2 s. What would take longer is refused: every other image keeps its end marker.
+# The walk takes 0.35 s a megabyte, and 2.6 s for a progressive photograph of 12 megapixels, which
+# libjpeg decodes in 0.2 s. Longer ones are refused: all but a few images have their end marker.
 _BYTES_MAX = 6 * 1024 * 1024
 _BLOCKS_MAX = 2_500_000
 
