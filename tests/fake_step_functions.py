@@ -56,7 +56,7 @@ Function = Callable[[Any], Any]
 
 
 def substitute(text: str, **values: str) -> Any:
-    """The definition in ``text``, parsed, with each ``${name}`` replaced as CloudFormation does it."""
+    """The definition in ``text``, parsed; each ``${name}`` is replaced, as CloudFormation does."""
     for name, value in values.items():
         text = text.replace("${" + name + "}", value)
     return yaml.safe_load(text)

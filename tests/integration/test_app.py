@@ -83,7 +83,10 @@ def test_every_event_gets_its_answer(app: ModuleType, name: str, images_at: str)
 def test_there_is_an_event_for_every_code() -> None:
     from classifier.errors import InternalError, ModelUnavailable, RequestError
 
-    answers = [(golden_events.EVENTS / "answers" / f"{name}.json").read_text() for name in golden_events.NAMES]
+    answers = [
+        (golden_events.EVENTS / "answers" / f"{name}.json").read_text()
+        for name in golden_events.NAMES
+    ]
     # These two do not depend on the event: see the tests of start-up, and of a bug, below.
     codes = {kind.code for kind in RequestError.__subclasses__()}
     codes -= {InternalError.code, ModelUnavailable.code}
