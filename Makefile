@@ -23,7 +23,8 @@ test: setup ## run the tests, side by side
 	pytest --numprocesses auto --maxprocesses 4 --dist loadfile
 
 check: setup ## lint, types, imports, format, template lint
-	ruff check && ruff format --check && mypy && lint-imports --no-logo && sam validate --lint
+	ruff check && ruff format --check && mypy && lint-imports --no-logo
+	sam validate --lint && python scripts/check_apigateway.py
 
 build: setup ## build the function and its layers, and check their size and libraries
 	sam build && python -m compileall -qf --invalidation-mode unchecked-hash -s $(FUNCTION) -p /var/task $(FUNCTION)
@@ -44,7 +45,7 @@ load: .venv/bench ## load the local stack, or ARGS="--url https://…" a deploye
 model: setup ## fetch ResNet-18 and make its bundle in models/resnet-18
 	python scripts/model.py fetch resnet-18 --to models/resnet-18
 
-contract: setup ## make /openapi.json and /docs of openapi.yaml
+contract: setup ## write what is made of openapi.yaml: /openapi.json, /docs, apigateway.yaml
 	python scripts/contract.py
 
 deploy: build ## publish the model and deploy (asks what it needs; ARGS="--regions a,b")

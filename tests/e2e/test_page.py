@@ -16,7 +16,7 @@ from api_stage import Stage
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Locator, Page, Route, expect, sync_playwright
 
-from classifier.api import gateway
+from classifier.api import response
 from classifier.errors import RequestError
 
 CHROMIUM = os.environ.get("CLASSIFIER_TEST_BROWSER") or shutil.which("chromium")
@@ -377,7 +377,7 @@ def test_stopped_service_shows_the_problem(page: Page, stage: Stage, folder: Pat
 
 def test_every_problem_is_shown_as_a_sentence(page: Page, folder: Path) -> None:
     for error in RequestError.__subclasses__():
-        problem = gateway.problem(error("What to change."), "r-1")
+        problem = response.problem(error("What to change."), "r-1")
         fake_response(page, status=error.status, headers=problem["headers"], body=problem["body"])
         note = pick(page, folder / "red.png").locator(".problem")
         sentence = note.locator("b").inner_text()

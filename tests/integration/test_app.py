@@ -131,6 +131,7 @@ def test_a_request_is_one_line_and_one_record(
     assert line["bytes"] > 100
     assert line["model"] == "colors"
     assert line["version"] == "1"
+    assert line["function_version"]  # alarms of a deployment count by it
     assert line["timing_ms"].keys() == {"fetch", "decode", "inference", "total"}
     assert record["model"] == "colors"
     assert record["outcome"] == "ok"
@@ -166,7 +167,7 @@ def test_a_bug_is_a_500_with_a_number_and_a_trace_in_the_log(
 
     capsys.readouterr()
     with monkeypatch.context() as patch:
-        patch.setattr(app.service.model, "classify", broken)
+        patch.setattr(app.environment.service().model, "classify", broken)
         response = ask(app, "post-png", images_at)
     body = json.loads(response["body"])
     assert (response["statusCode"], body["code"]) == (500, "internal-error")
@@ -280,5 +281,5 @@ def test_an_environment_heals_when_s3_does(
     assert ask(app, "post-png", images_at)["statusCode"] == 503
     upload(folder, "late")
     assert ask(app, "post-png", images_at)["statusCode"] == 503  # it is not tried at once
-    monkeypatch.setattr(app, "_retry_at", time.monotonic())
+    monkeypatch.setattr(app.environment, "_retry_at", time.monotonic())
     golden_events.check("post-png", ask(app, "post-png", images_at))

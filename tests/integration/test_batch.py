@@ -483,7 +483,7 @@ def test_a_network_that_fails_is_not_told_as_well(
     app: ModuleType, s3: Any, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     put_images(s3, 1)
-    monkeypatch.setattr(type(app.service.model), "classify", lambda *_: 1 / 0)
+    monkeypatch.setattr(type(app.environment.service().model), "classify", lambda *_: 1 / 0)
     event = {"Items": [{"Key": "many/0000.png"}], "BatchInput": {"bucket": "images"}}
     with pytest.raises(ZeroDivisionError):
         app.batch_handler(event, Context())

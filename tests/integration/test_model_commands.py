@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from botocore.exceptions import ClientError
 
-from classifier.config import S3Prefix
+from classifier.location import S3Prefix
 from classifier.model.bundle import Folder, S3Store, read_bundle
 from tools.model import cli as tool
 from tools.model import publish as publishing
@@ -88,7 +88,7 @@ def test_bundle_makes_what_the_function_loads(bundle: Path, tmp_path: Path, does
     assert said.startswith(f"{tmp_path / 'to'} holds mine, version 2")
     made = read_bundle(Folder(tmp_path / "to"))
     assert made.manifest.input == read_bundle(Folder(bundle)).manifest.input
-    assert not made.manifest.probabilities  # a fully connected layer is no softmax
+    assert not made.manifest.output.probabilities  # a fully connected layer is no softmax
     assert sorted(file.name for file in (tmp_path / "to").iterdir()) == [
         "manifest.json", "mine-0000.params", "mine-symbol.json", "synset.txt",
     ]  # fmt: skip

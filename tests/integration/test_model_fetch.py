@@ -19,8 +19,8 @@ from pathlib import Path
 import colors
 import pytest
 
+from classifier.image.preprocessing import Preprocessing
 from classifier.model.bundle import Folder, read_bundle
-from classifier.model.manifest import Preprocessing
 from tools.errors import ToolError
 from tools.model import cli as tool
 from tools.model.draft import NewBundle, read_file

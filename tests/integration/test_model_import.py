@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from classifier.model.bundle import IMAGENET_LABELS, Folder, read_bundle
+from classifier.model.bundle import Folder, read_bundle
+from classifier.model.labels import IMAGENET_LABELS
 from classifier.model.lean_mxnet import mx
 from classifier.model.manifest import legacy_manifest
 from classifier.model.network import Model
@@ -136,7 +137,7 @@ def test_gluons_own_export_becomes_a_bundle(
     options = "--name", "gluon", "--size", "224", "--resize", "256", "--to", tmp_path / "to"
     assert tool.main([str(part) for part in ("bundle", *files, *options)]) == 0
     bundle = read_bundle(Folder(tmp_path / "to"))
-    assert not bundle.manifest.probabilities
+    assert not bundle.manifest.output.probabilities
     assert bundle.manifest.input.fit == "crop"
     np.testing.assert_allclose(answers(Model.load(bundle), images), gluon_answers, atol=1e-5)
 

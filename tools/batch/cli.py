@@ -14,7 +14,7 @@ from rich.table import Table
 
 from tools.batch import execution, local, results
 from tools.batch.deployment import Deployment
-from tools.batch.source import batch_input, split
+from tools.batch.source import batch_input, parse_source
 from tools.command import Group
 from tools.errors import ToolError
 
@@ -147,7 +147,7 @@ def classify_locally(
     Of s3:// the API reads the objects itself, so its S3_READ_BUCKETS must name the bucket.
     """
     if source.startswith("s3://"):
-        items = list(local.s3_items(*split(source)))
+        items = list(local.s3_items(parse_source(source)))
     else:
         items = list(local.folder_items(Path(source)))
     options = {"top_k": top_k, "min_probability": min_probability}

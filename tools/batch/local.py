@@ -10,6 +10,7 @@ from typing import Any
 import boto3
 import requests
 
+from classifier.location import S3Object
 from tools.batch.results import Line
 from tools.errors import ToolError
 
@@ -47,13 +48,13 @@ def folder_items(folder: Path) -> Iterator[Item]:
         yield Item(None, str(path.relative_to(folder)), content, len(data))
 
 
-def s3_items(bucket: str, prefix: str) -> Iterator[Item]:
-    """The objects whose keys begin with ``prefix``; the API must be allowed to read them."""
+def s3_items(start: S3Object) -> Iterator[Item]:
+    """The objects whose keys begin with that of ``start``; the API must be allowed to read them."""
     pages = boto3.client("s3").get_paginator("list_objects_v2")
-    for page in pages.paginate(Bucket=bucket, Prefix=prefix):
+    for page in pages.paginate(Bucket=start.bucket, Prefix=start.key):
         for entry in page.get("Contents", []):
-            url = f"s3://{bucket}/{entry['Key']}"
-            yield Item(bucket, entry["Key"], {"url": url}, len(url))
+            url = str(S3Object(start.bucket, entry["Key"]))
+            yield Item(start.bucket, entry["Key"], {"url": url}, len(url))
 
 
 def classify(api: str, items: Iterable[Item], options: dict[str, Any]) -> Iterator[Line]:

@@ -2,22 +2,28 @@
 
 from typing import Any
 
-from classifier.config import parse_s3_uri
+from classifier.location import S3Object, S3Prefix
 from tools.errors import ToolError
 
 
-def split(source: str) -> tuple[str, str]:
-    """Bucket and key of ``s3://bucket/key``; the key may be empty. Raises ToolError."""
+def parse_source(source: str) -> S3Object:
+    """A bucket and the beginning of keys, which may be empty. Raises ToolError.
+
+    Not an S3Prefix, which has no slash at its end: `many/` has fewer objects than `many`.
+    """
     try:
-        bucket = parse_s3_uri(source).bucket
+        bucket = S3Prefix.parse(source).bucket
+        return S3Object.parse(source) if _has_key(source) else S3Object(bucket, "")
     except ValueError as error:
         raise ToolError(str(error)) from error
-    # Not the parsed prefix, which has no slash at its end: `many/` is less than `many`.
-    return bucket, source.removeprefix(f"s3://{bucket}").removeprefix("/")
+
+
+def _has_key(source: str) -> bool:
+    return bool(source.partition("://")[2].partition("/")[2])
 
 
 def batch_input(source: str) -> dict[str, Any]:
     """The part of an execution's input that says where its images are. Raises ToolError."""
-    bucket, key = split(source)
-    kind = next((kind for kind in ("csv", "jsonl") if key.endswith(f".{kind}")), "prefix")
-    return {"bucket": bucket, kind: key}
+    place = parse_source(source)
+    kind = next((kind for kind in ("csv", "jsonl") if place.key.endswith(f".{kind}")), "prefix")
+    return {"bucket": place.bucket, kind: place.key}

@@ -1,7 +1,7 @@
 """What a million images cost, by memory size, from measured times and AWS's prices.
 
 Times are read from docs/benchmarks.json, prices and their date from tools/bench/prices.json. The
-table is printed; with --write it goes into its section of docs/operations.md.
+table is printed; with --write it goes into its section of docs/deploy.md.
 """
 
 import json
@@ -17,7 +17,7 @@ from tools.docs.sections import fill_section
 from tools.errors import ToolError
 from tools.project import ROOT
 
-PAGE = ROOT / "docs" / "operations.md"
+PAGE = ROOT / "docs" / "deploy.md"
 # The template's sizes whose times are measured, or follow from one that is.
 SIZES_MB = (1024, 1769, 3538)
 # Lambda gives processor time in proportion to memory: this much has one vCPU.
@@ -107,7 +107,7 @@ are two vCPUs. Waiting for a caller's server, cold starts and data that leaves A
 
 
 @click.command("scripts/cost.py", cls=Command, help=__doc__)
-@click.option("--write", is_flag=True, help="Write the table into docs/operations.md.")
+@click.option("--write", is_flag=True, help="Write the table into docs/deploy.md.")
 def main(write: bool) -> None:
     figures = ROOT / "docs" / "benchmarks.json"
     if not figures.exists():

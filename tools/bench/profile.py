@@ -9,16 +9,16 @@ from typing import Any
 # In the order of a request, by the names under which they are called. Other steps are short.
 STEPS = {
     "event: base64, query": (
-        "classifier.api.gateway.read_event",
-        "classifier.api.predict.read_predict",
+        "app.read_event",
+        "app.parse_predict",
     ),
     "header checked": ("classifier.image.tensor.sniff",),
     "JPEG decoded": ("classifier.image.tensor.decode",),
     "resized": ("classifier.image.tensor.fit",),
     "normalised": ("classifier.image.tensor.normalise",),
     "inference: input, network, output": ("classifier.model.network.Model.classify",),
-    "labels and response": ("classifier.service.top", "classifier.api.gateway.respond"),
-    "log and metrics": ("classifier.runtime.telemetry.request",),
+    "labels and response": ("classifier.pipeline.top", "app.respond"),
+    "log and metrics": ("app.log_request",),
 }
 
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Deploys the service to one or more regions, and takes it away again. See docs/operations.md."""
+"""Deploys the service to one or more regions, and takes it away again. See docs/deploy.md."""
 
 import os
 import re

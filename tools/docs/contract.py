@@ -1,7 +1,7 @@
-"""Makes ``/openapi.json`` and the page ``/docs`` of openapi.yaml, which the function serves.
+"""Writes what is made of openapi.yaml: ``/openapi.json``, the page ``/docs``, apigateway.yaml.
 
-Both are written into ``src/web`` and committed, so that a deploy needs no step for them. A test
-fails when they differ from openapi.yaml.
+The first two are in ``src/web``; API Gateway imports the third. All are committed, so that a
+deploy needs no step for them. A test fails when one of them differs from openapi.yaml.
 """
 
 import json
@@ -16,6 +16,7 @@ from markdown_it import MarkdownIt
 from markupsafe import Markup
 
 from tools.command import Command
+from tools.docs import definition
 from tools.project import ROOT
 
 SOURCE = ROOT / "openapi.yaml"
@@ -40,10 +41,6 @@ _LIMITS: dict[str, Callable[[Any], str]] = {
 def read(source: Path = SOURCE) -> Contract:
     """The contract for callers: ``source`` without what only API Gateway reads."""
     contract: Contract = without_extensions(yaml.safe_load(source.read_text(encoding="utf-8")))
-    for operations in contract["paths"].values():
-        for operation in operations.values():
-            if "security" in operation:
-                operation["security"] = optional(operation["security"])
     # Relative to the document's own address: it holds behind any stage and domain.
     return contract | {"servers": [{"url": "."}]}
 
@@ -57,11 +54,6 @@ def without_extensions(node: Any) -> Any:
             if not str(name).startswith("x-amazon-")
         }
     return [without_extensions(each) for each in node] if isinstance(node, list) else node
-
-
-def optional(security: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The requirements, made optional: each deployment decides whether callers need a key."""
-    return [{}, *(requirement["Fn::If"][1] for requirement in security)]
 
 
 def to_json(contract: Contract) -> str:
@@ -151,3 +143,5 @@ def main() -> None:
     for name, text in {"openapi.json": to_json(contract), "docs.html": to_html(contract)}.items():
         (FOLDER / name).write_text(text, encoding="utf-8")
         click.echo(f"src/web/{name}: {len(text.encode()):,} bytes")
+    definition.write()
+    click.echo("apigateway.yaml and the binary types in template.yaml")

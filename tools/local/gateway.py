@@ -1,7 +1,7 @@
 """API Gateway on this machine: the template's routes before a pool of environments.
 
 The SAM CLI's emulation (`sam local start-api`) makes routes, events and binary types. Added here
-are the limits of Lambda and API Gateway, and API Gateway's own responses as openapi.yaml has them.
+are the limits of Lambda and API Gateway, and API Gateway's own responses, from apigateway.yaml.
 """
 
 import json
@@ -15,7 +15,7 @@ from urllib.parse import quote
 from uuid import uuid4
 
 import yaml
-from flask import Flask, Response, g, request
+from flask import Flask, Request, Response, g, request
 from samcli.lib.providers.api_provider import ApiProvider
 from samcli.lib.providers.provider import Stack
 from samcli.local.apigw.local_apigw_service import LocalApigwService
@@ -31,13 +31,13 @@ from werkzeug.exceptions import (
 from tools.local.environment import EnvironmentFailed, TimedOut
 from tools.local.pool import Pool
 
+TOO_LONG = 413
 MAX_REQUEST_BYTES = 10 * 1024 * 1024  # API Gateway's, of a request's body
 MAX_EVENT_BYTES = 6 * 1024 * 1024  # Lambda's, of the event with the body in base64
 # API Gateway's names of its own responses, by their status here.
 _RESPONSES = {
     404: "MISSING_AUTHENTICATION_TOKEN",
     405: "MISSING_AUTHENTICATION_TOKEN",
-    413: "REQUEST_TOO_LARGE",
     504: "INTEGRATION_TIMEOUT",
 }
 _SAM_REQUEST_ID = RequestContext().request_id
@@ -66,14 +66,17 @@ def create_app(stack: Stack, root: Path, pool: Pool, log: Callable[[Exchange], N
     service.create()
     app: Flask = service._app  # noqa: SLF001  (its public way serves with Flask's own server)
     app.config["MAX_CONTENT_LENGTH"] = MAX_REQUEST_BYTES
-    contract = yaml.safe_load((root / "openapi.yaml").read_bytes())
-    responses = contract["x-amazon-apigateway-gateway-responses"]
+    definition = yaml.safe_load((root / "apigateway.yaml").read_bytes())
+    responses = definition["x-amazon-apigateway-gateway-responses"]
 
     @app.before_request
     def _start() -> None:
         g.started = time.monotonic()
-        if request.method == "HEAD":  # Flask adds it to GET, API Gateway does not.
+        # Flask adds HEAD to every GET, API Gateway does not.
+        if request.method == "HEAD" and "head" not in definition["paths"].get(request.path, {}):
             raise NotFound
+        if request.mimetype not in api.binary_media_types:
+            _make_text(request)
 
     @app.after_request
     def _log(response: Response) -> Response:
@@ -90,8 +93,10 @@ def create_app(stack: Stack, root: Path, pool: Pool, log: Callable[[Exchange], N
 
     def respond(error: Exception) -> Response:
         status = error.code if isinstance(error, HTTPException) and error.code else 500
+        if status == TOO_LONG:  # the one response that no definition can change
+            return Response('{"message": "Request Too Long"}', status, mimetype="application/json")
         name = _RESPONSES.get(status) or _DEFAULT_RESPONSES[status // 100]
-        return _gateway_response(responses[name])
+        return _gateway_response(responses[name], status)
 
     # The SAM CLI has handlers of these; Flask would prefer them to one of HTTPException.
     for status in (404, 405, 500, HTTPException):
@@ -125,7 +130,13 @@ class _Runner:
         stdout.write_str(response.body.decode())
 
 
-def _gateway_response(template: Mapping[str, Any]) -> Response:
+def _make_text(request: Request) -> None:
+    """Do to the body what API Gateway does to a type that is not binary: replace bad UTF-8."""
+    text = request.get_data().decode("utf-8", "replace")
+    request._cached_data = text.encode()  # noqa: SLF001  (what get_data() returns from now on)
+
+
+def _gateway_response(template: Mapping[str, Any], status: int) -> Response:
     request_id = str(uuid4())
     body = template["responseTemplates"]["application/json"].replace(
         "$context.requestId", request_id
@@ -134,4 +145,5 @@ def _gateway_response(template: Mapping[str, Any]) -> Response:
         name.removeprefix("gatewayresponse.header."): value.strip("'")
         for name, value in template["responseParameters"].items()
     }
-    return Response(body, int(template["statusCode"]), headers | {"x-amzn-requestid": request_id})
+    status = int(template.get("statusCode", status))
+    return Response(body, status, headers | {"x-amzn-requestid": request_id})

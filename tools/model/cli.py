@@ -14,8 +14,8 @@ from rich.table import Table
 # Read by MXNet when it is loaded; unset, it runs one thread whatever there is.
 os.environ.setdefault("OMP_NUM_THREADS", str(len(os.sched_getaffinity(0))))
 
-from classifier.config import S3Prefix
 from classifier.errors import ClassifierError
+from classifier.location import S3Prefix
 from tools.command import Group
 from tools.errors import ToolError
 from tools.model.options import Number, Place, ThreeNumbers
@@ -88,7 +88,7 @@ def bundle(  # noqa: PLR0917  (click passes them by name)
     to: Path,
 ) -> None:
     """Make a bundle of an MXNet network: SYMBOL (JSON), PARAMS and LABELS (one a line)."""
-    from classifier.model.manifest import Preprocessing  # noqa: PLC0415
+    from classifier.image.preprocessing import Preprocessing  # noqa: PLC0415
     from tools.model.draft import NewBundle, read_file  # noqa: PLC0415
     from tools.model.network import gives_probabilities, input_name  # noqa: PLC0415
 
@@ -260,9 +260,10 @@ def inspect(place: str) -> None:
     """Show what the bundle in PLACE, a folder or s3://bucket/prefix, holds; verify checksums."""
     from classifier.model.bundle import Folder, S3Store, read_bundle  # noqa: PLC0415
     from tools.model.summary import summary  # noqa: PLC0415
+    from tools.store import s3_store  # noqa: PLC0415
 
     if "://" in place:
-        store: Folder | S3Store = S3Store(Place().convert(place, None, None))
+        store: Folder | S3Store = s3_store(Place().convert(place, None, None))
     elif Path(place).is_dir():
         store = Folder(Path(place))
     else:

@@ -10,8 +10,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from classifier.model.bundle import MANIFEST, Bundle, Folder, Store, parse_labels, read_bundle
-from classifier.model.manifest import ROLES, File, Manifest, Preprocessing, parse_manifest
+from classifier.image.preprocessing import Preprocessing
+from classifier.model.bundle import MANIFEST, Bundle, Folder, Store, read_bundle
+from classifier.model.labels import parse_labels
+from classifier.model.manifest import ROLES, File, Manifest, Output, parse_manifest
 from classifier.model.network import Model
 from tools.errors import ToolError
 from tools.model.destination import new_folder
@@ -56,7 +58,7 @@ class NewBundle:
             version=self.version,
             files={role: File(keys[role]) for role in ROLES},
             input=self.preprocessing,
-            probabilities=self.probabilities,
+            output=Output(self.probabilities),
             precision=self.precision,
             source=self.source,
         )

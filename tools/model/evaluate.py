@@ -6,7 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from classifier.model.network import Model, Probabilities
+from classifier.model.labels import Probabilities
+from classifier.model.network import Model
 from tools.errors import ToolError
 from tools.model.images import ImageFile, find_images, tensors
 

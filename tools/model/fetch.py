@@ -10,7 +10,7 @@ from pathlib import Path
 from shutil import rmtree
 
 from classifier.errors import BundleError
-from classifier.model.bundle import IMAGENET_LABELS
+from classifier.model.labels import IMAGENET_LABELS
 from classifier.model.manifest import Manifest, legacy_manifest
 from tools.errors import ToolError
 from tools.model import resnet

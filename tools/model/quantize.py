@@ -13,8 +13,9 @@ import numpy as np
 
 from classifier.image.tensor import Tensor
 from classifier.model.bundle import Bundle
+from classifier.model.labels import Probabilities
 from classifier.model.lean_mxnet import mx
-from classifier.model.network import Model, Probabilities
+from classifier.model.network import Model
 from tools.errors import ToolError
 from tools.model.draft import NewBundle
 from tools.model.evaluate import Score, probabilities, score
@@ -119,7 +120,7 @@ def quantize(
         name=manifest.name,
         version=f"{manifest.version}-int8",
         preprocessing=manifest.input,
-        probabilities=manifest.probabilities,
+        probabilities=manifest.output.probabilities,
         precision="int8",
         source=manifest.source,
         symbol=quantized.tojson().encode(),

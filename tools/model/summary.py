@@ -45,7 +45,7 @@ def summary(bundle: Bundle, store: Store) -> Table:
         "pixels",
         f"(pixel * {preprocessing.scale:g} - {_three(preprocessing.mean)}) / {_three(preprocessing.std)}",
     )
-    kind = "probabilities" if manifest.probabilities else "logits, softmax is applied"
+    kind = "probabilities" if manifest.output.probabilities else "logits, softmax is applied"
     table.add_row("output", f"{len(bundle.labels)} classes, {kind}")
     for name, value in read_notes(store).items():
         table.add_row(name, "\n".join(_lines(value)))

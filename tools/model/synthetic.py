@@ -1,7 +1,7 @@
 """ResNet-18 with weights drawn from a seed: right size, right speed, meaningless labels."""
 
-from classifier.model.bundle import IMAGENET_LABELS
-from classifier.model.manifest import Preprocessing
+from classifier.image.preprocessing import Preprocessing
+from classifier.model.labels import IMAGENET_LABELS
 from tools.model import resnet
 from tools.model.draft import NewBundle
 from tools.model.network import params_file

@@ -11,9 +11,9 @@ import numpy as np
 os.environ.setdefault("OMP_NUM_THREADS", str(len(os.sched_getaffinity(0))))
 
 from classifier.config import Settings
+from classifier.image.preprocessing import Preprocessing
 from classifier.image.tensor import Limits, Tensor, to_tensor
 from classifier.model.lean_mxnet import mx
-from classifier.model.manifest import Preprocessing
 from tools.command import Command
 from tools.model import resnet
 from tools.model.digits import NAMES, Digit, held_out_digits, training_digits
