@@ -87,8 +87,9 @@ def preparation(source: Path, kind: str) -> Mapping[str, Run]:
     import numpy as np
 
     from classifier.image.preprocessing import Preprocessing
-    from classifier.image.tensor import Limits, fit, normalise, to_tensor
-
+    from classifier.image.resize import normalise, resize_and_crop
+    from classifier.image.tensor import Limits, to_tensor
+    
     cv2.setNumThreads(1)
     data = (source / "12 MP.jpg").read_bytes()
     preprocessing = Preprocessing(
@@ -98,7 +99,7 @@ def preparation(source: Path, kind: str) -> Mapping[str, Run]:
 
     def whole() -> Any:
         pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
-        return normalise(fit(pixels, preprocessing), preprocessing)  # type: ignore[arg-type]
+        return normalise(resize_and_crop(pixels, preprocessing), preprocessing)  # type: ignore[arg-type]
 
     return {"12 MP": whole if kind == "whole" else lambda: to_tensor(data, preprocessing, limits)}
 
