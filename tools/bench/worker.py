@@ -89,7 +89,7 @@ def preparation(source: Path, kind: str) -> Mapping[str, Run]:
     from classifier.image.preprocessing import Preprocessing
     from classifier.image.resize import normalise, resize_and_crop
     from classifier.image.tensor import Limits, to_tensor
-    
+
     cv2.setNumThreads(1)
     data = (source / "12 MP.jpg").read_bytes()
     preprocessing = Preprocessing(
