@@ -1,7 +1,7 @@
 """API Gateway on this machine: the template's routes before a pool of environments.
 
 The SAM CLI's emulation (`sam local start-api`) makes routes, events and binary types. Added here
-are the limits of Lambda and API Gateway, and API Gateway's own responses as apigateway.yaml has them.
+are the limits of Lambda and API Gateway, and API Gateway's own responses, from apigateway.yaml.
 """
 
 import json
