@@ -26,6 +26,7 @@ from cfnlint import api as cfnlint
 from fake_step_functions import FakeStepFunctions, FunctionFailed, Throttled, substitute
 
 from classifier import batch
+from classifier.model.labels import LabelOptions
 from tools import outputs
 from tools.batch import execution, local, results
 from tools.batch.cli import cli
@@ -293,7 +294,7 @@ MANIFEST_ROWS = [
     ("images", "many/0001.png", "green"),
     ("secret", "many/0000.png", "url-not-allowed"),
     ("images", "many/nothing.png", "fetch-failed"),
-    ("images", "many/", "invalid-request"),
+    ("images", "many/", "fetch-failed"),  # a key to the letter
     ("images", "", "invalid-request"),
     ("images", "many/0001.png", "green"),  # twice in the manifest, so twice in the results
 ]
@@ -401,7 +402,7 @@ def test_definition_has_what_the_fake_takes_out(definition: dict[str, Any]) -> N
             assert 0 < state["ToleratedFailurePercentage"] < 100
             assert state["ResultWriter"]["Parameters"]["Bucket"] == "results"
     assert definition["States"]["Defaults"]["Parameters"]["items_per_batch"] == batch.MAX_ITEMS
-    assert definition["States"]["Defaults"]["Parameters"]["top_k"] == batch.Batch.top_k
+    assert definition["States"]["Defaults"]["Parameters"]["top_k"] == LabelOptions.top_k
 
 
 # The function alone.
@@ -440,16 +441,16 @@ def test_a_image_that_breaks_the_decoder_is_its_own_error(
 ) -> None:
     put_images(s3, 3)
     s3.put_object(Bucket="images", Key="many/0001.png", Body=b"poison")
-    from classifier import service
+    from classifier import pipeline
 
-    decode = service.to_tensor
+    decode = pipeline.to_tensor
 
     def to_tensor(data: bytes, *rest: Any) -> Any:
         if data == b"poison":
             raise ZeroDivisionError("in the decoder")
         return decode(data, *rest)
 
-    monkeypatch.setattr(service, "to_tensor", to_tensor)
+    monkeypatch.setattr(pipeline, "to_tensor", to_tensor)
     event = {
         "Items": [{"Key": f"many/000{number}.png"} for number in range(3)],
         "BatchInput": {"bucket": "images"},
@@ -468,8 +469,8 @@ def test_without_a_model_a_batch_raises_and_says_so(
 ) -> None:
     from classifier.errors import ModelUnavailable
 
-    monkeypatch.setattr(app, "service", None)
-    monkeypatch.setattr(app, "_retry_at", float("inf"))
+    monkeypatch.setattr(app.environment, "_service", None)
+    monkeypatch.setattr(app.environment, "_retry_at", float("inf"))
     event = {"Items": [{"Key": "a.png"}], "BatchInput": {"bucket": "images"}}
     with pytest.raises(ModelUnavailable):
         app.batch_handler(event, Context())
