@@ -218,7 +218,7 @@ def test_evaluate(bundle: Path, images: Path, does: Says) -> None:
 
 def test_evaluate_refuses_what_it_cannot_count(bundle: Path, images: Path, refuses: Says) -> None:
     (images / "stranger_1.png").write_bytes((images / "c0_a.png").read_bytes())
-    assert "stranger_1.png: the name tells no class" in refuses(
+    assert "stranger_1.png: the name has no class" in refuses(
         "evaluate", bundle, "--images", images
     )
     (images / "stranger_1.png").write_bytes(b"no image")

@@ -13,7 +13,7 @@ from classifier.config import S3Prefix
 from classifier.model.bundle import MANIFEST, S3Store
 from classifier.model.network import Model
 from tools.errors import ToolError
-from tools.model.draft import open_folder, read_file
+from tools.model.files import open_folder, read_file
 
 
 def publish(folder: Path, place: S3Prefix, advance: Callable[[], None]) -> None:

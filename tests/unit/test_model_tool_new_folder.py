@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tools.errors import ToolError
-from tools.model.destination import new_folder
+from tools.model.new_folder import new_folder
 
 
 def test_it_appears_when_the_block_ends(tmp_path: Path) -> None:
@@ -18,14 +18,14 @@ def test_it_appears_when_the_block_ends(tmp_path: Path) -> None:
     assert list(to.parent.iterdir()) == [to]
 
 
-@pytest.mark.parametrize("error", [KeyboardInterrupt, ToolError, OSError])
-def test_nothing_is_left_when_the_block_fails(tmp_path: Path, error: type[BaseException]) -> None:
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), ToolError("x"), OSError()])
+def test_nothing_is_left_when_the_block_fails(tmp_path: Path, error: BaseException) -> None:
     def fail(to: Path) -> None:
         with new_folder(to) as folder:
             (folder / "file").write_text("half")
             raise error
 
-    with pytest.raises(error):
+    with pytest.raises(type(error)):
         fail(tmp_path / "bundle")
     assert list(tmp_path.iterdir()) == []
 
