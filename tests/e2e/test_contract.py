@@ -6,10 +6,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import golden_events
 import pytest
 import requests
 import schemathesis
-import walk
 
 from tools.docs import contract
 
@@ -35,13 +35,13 @@ PROVOKED = {
 }
 
 
-def test_no_request_gets_an_answer_outside_the_contract(stack: str, tmp_path: Path) -> None:
+def test_no_request_gets_an_answer_outside_the_contract(local_stack: str, tmp_path: Path) -> None:
     done = subprocess.run(
         [
             Path(sys.executable).with_name("schemathesis"),
             "run",
             contract.FOLDER / "openapi.json",
-            f"--url={stack}",
+            f"--url={local_stack}",
             f"--checks={','.join(CHECKS)}",
             "--phases=examples,coverage,fuzzing",
             "--max-examples=50",
@@ -63,11 +63,13 @@ def test_no_request_gets_an_answer_outside_the_contract(stack: str, tmp_path: Pa
     assert f"Tested: {operations}" in done.stdout
 
 
-@pytest.mark.parametrize("name", walk.IMAGES)
-def test_answers_to_real_images_are_in_the_contract(stack: str, images_at: str, name: str) -> None:
-    schema = schemathesis.openapi.from_url(f"{stack}/openapi.json")
+@pytest.mark.parametrize("name", golden_events.IMAGES)
+def test_answers_to_real_images_are_in_the_contract(
+    local_stack: str, images_at: str, name: str
+) -> None:
+    schema = schemathesis.openapi.from_url(f"{local_stack}/openapi.json")
     url = f"http://{images_at}/{name}"
-    data = walk.IMAGES[name]
+    data = golden_events.IMAGES[name]
     image = base64.b64encode(data).decode()
     post = schema["/predict"]["POST"]
     kind = f"image/{name.rpartition('.')[2].replace('jpg', 'jpeg')}"
@@ -79,15 +81,15 @@ def test_answers_to_real_images_are_in_the_contract(stack: str, images_at: str, 
         post.Case(media_type="application/json", body=several),
     ]
     for case in cases:
-        response = case.call(base_url=stack)
+        response = case.call(base_url=local_stack)
         assert response.status_code == 200, response.text
         case.validate_response(response)
 
 
-def test_examples_of_requests_are_taken(stack: str) -> None:
+def test_examples_of_requests_are_taken(local_stack: str) -> None:
     media = CONTRACT["paths"]["/predict"]["post"]["requestBody"]["content"]["application/json"]
     for name, example in media["examples"].items():
-        response = requests.post(f"{stack}/predict", json=example["value"], timeout=30)
+        response = requests.post(f"{local_stack}/predict", json=example["value"], timeout=30)
         if name == "address":  # which is on no list of this stack, and so is not asked for
             assert response.json()["code"] == "url-not-allowed"
         else:
@@ -95,21 +97,21 @@ def test_examples_of_requests_are_taken(stack: str) -> None:
 
 
 @pytest.mark.parametrize("name", PROVOKED)
-def test_examples_of_problems_are_true(stack: str, name: str) -> None:
+def test_examples_of_problems_are_true(local_stack: str, name: str) -> None:
     request: dict[str, Any] = PROVOKED[name]
     method = "POST" if "data" in request else "GET"
-    response = requests.request(method, f"{stack}/predict", timeout=30, **request)
+    response = requests.request(method, f"{local_stack}/predict", timeout=30, **request)
     example = CONTRACT["components"]["responses"][name]["content"]["application/problem+json"]
     assert response.json() | {"request_id": ""} == example["example"] | {"request_id": ""}
     assert response.json()["request_id"]
 
 
-def test_the_example_of_an_answer_is_one(stack: str) -> None:
+def test_the_example_of_an_answer_is_one(local_stack: str) -> None:
     """The fields of an answer, and their order, are those that the example shows."""
     example = CONTRACT["components"]["schemas"]["Prediction"]["example"]
     request = CONTRACT["paths"]["/predict"]["post"]["requestBody"]["content"]["application/json"]
     body = request["examples"]["base64"]["value"]
-    answer = requests.post(f"{stack}/predict", json=body, timeout=30).json()
+    answer = requests.post(f"{local_stack}/predict", json=body, timeout=30).json()
     assert _shape(answer) == _shape(example)
 
 

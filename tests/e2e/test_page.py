@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import colors
+import golden_events
 import images
 import pytest
-import walk
+from api_stage import Stage
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Locator, Page, Route, expect, sync_playwright
-from service import Stage
 
 from classifier.api import gateway
 from classifier.errors import RequestError
@@ -41,8 +41,8 @@ Open = Callable[..., Page]
 
 
 @pytest.fixture
-def stage(stack: str) -> Iterator[Stage]:
-    stage = Stage(stack)
+def stage(local_stack: str) -> Iterator[Stage]:
+    stage = Stage(local_stack)
     stage.start()
     yield stage
     stage.stop()
@@ -94,10 +94,10 @@ def page(open_page: Open) -> Page:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Images to pick: those of the walk, a large one, and some that are none."""
-    for name, data in walk.IMAGES.items():
+    """Images to pick: those of the golden events, a large one, and some that are none."""
+    for name, data in golden_events.IMAGES.items():
         (tmp_path / name).write_bytes(data)
-    (tmp_path / "it's cut off.jpg").write_bytes(walk.IMAGES["green.jpg"][:200])
+    (tmp_path / "it's cut off.jpg").write_bytes(golden_events.IMAGES["green.jpg"][:200])
     (tmp_path / "text.png").write_text("no image at all")
     (tmp_path / "large.png").write_bytes(
         images.encode(images.photograph(1900, 1400), "PNG", compress_level=0)

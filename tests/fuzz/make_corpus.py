@@ -93,7 +93,7 @@ def events() -> dict[str, bytes]:
     return {f"{name}.json": json.dumps(event).encode() for name, event in found.items()}
 
 
-def images() -> dict[str, bytes]:
+def image_files() -> dict[str, bytes]:
     photo = images.photograph(24, 16)
     grey, palette = photo.convert("L"), photo.convert("P")
     translucent = photo.copy()
@@ -133,7 +133,11 @@ def images() -> dict[str, bytes]:
 
 
 def main() -> None:
-    for name, inputs in {"events": events(), "headers": images(), "images": images()}.items():
+    for name, inputs in {
+        "events": events(),
+        "headers": image_files(),
+        "images": image_files(),
+    }.items():
         folder = HERE / "corpus" / name
         folder.mkdir(parents=True, exist_ok=True)
         for filename, data in inputs.items():

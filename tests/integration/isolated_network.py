@@ -19,6 +19,7 @@ from pathlib import Path
 
 from classifier.errors import RequestError
 from classifier.fetch.download import Downloader
+from classifier.net.deadline import Deadline
 
 PUBLIC = "93.184.215.14"
 INSIDE = [
@@ -143,12 +144,12 @@ def main() -> None:
         threading.Thread(target=task, args=arguments, daemon=True).start()
 
     download = Downloader(
-        allowed_hosts=frozenset(), private_hosts=frozenset(), max_bytes=1000, timeout_s=0.5
+        allowed_hosts=frozenset(), private_hosts=frozenset(), max_bytes=1000, user_agent="test"
     )
     outcomes = {}
     for url in URLS:
         try:
-            body = download.get(url)
+            body = download.get(url, Deadline.after(0.5))
             outcomes[url] = "image" if body == IMAGE else repr(body)
         except RequestError as error:
             outcomes[url] = f"{type(error).__name__}: {error}"

@@ -1,6 +1,6 @@
 """The state machine over a thousand objects, with the function's own code.
 
-moto's interpreter runs the definition; what moto cannot do is done by ``interpreter.py``, which
+moto's interpreter runs the definition; what moto cannot do is done by ``fake_step_functions.py``, which
 says what that is. The definition as it is deployed goes through CloudFormation's linter.
 """
 
@@ -9,7 +9,6 @@ import importlib
 import io
 import itertools
 import json
-import socket
 import sys
 import threading
 import time
@@ -24,13 +23,16 @@ import boto3
 import colors
 import images
 import pytest
-import service
 from cfnlint import api as cfnlint
-from interpreter import FunctionFailed, Interpreter, Throttled, substitute
+from fake_step_functions import FunctionFailed, Interpreter, Throttled, substitute
 
 from classifier import batch
-from tools.batch import deployment, execution, local, results
+from tools import outputs
+from tools.batch import execution, local, results
+from tools.batch.cli import cli
 from tools.batch.deployment import Deployment
+from tools.local.ports import free_port
+from tools.local.process import run_local_stack
 from tools.local.s3 import CREDENTIALS, LocalS3
 
 DEFINITION = Path(__file__).parents[2] / "statemachine" / "batch.asl.yaml"
@@ -488,7 +490,7 @@ def test_a_network_that_fails_is_not_told_as_well(
     app: ModuleType, s3: Any, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     put_images(s3, 1)
-    monkeypatch.setattr(type(app.service.model), "classify", lambda *_: 1 / 0)
+    monkeypatch.setattr(type(app.environment.service().model), "classify", lambda *_: 1 / 0)
     event = {"Items": [{"Key": "many/0000.png"}], "BatchInput": {"bucket": "images"}}
     with pytest.raises(ZeroDivisionError):
         app.batch_handler(event, Context())
@@ -515,8 +517,8 @@ def stack(machine: Callable[..., Machine], s3_server: LocalS3, monkeypatch: Any)
     monkeypatch.setenv("AWS_ENDPOINT_URL", s3_server.url)
     built = machine()
     values = {
-        deployment.STATE_MACHINE: built.deployment.state_machine,
-        deployment.RESULTS: built.deployment.results,
+        outputs.BATCH_STATE_MACHINE: built.deployment.state_machine,
+        outputs.BATCH_RESULTS: built.deployment.results,
     }
     template = {
         "Resources": {"Topic": {"Type": "AWS::SNS::Topic"}},
@@ -529,9 +531,7 @@ def stack(machine: Callable[..., Machine], s3_server: LocalS3, monkeypatch: Any)
 
 
 def call(*arguments: str) -> int:
-    from tools.batch import cli as tool
-
-    return tool.main([*arguments, "--stack", "images"])
+    return cli.run([*arguments, "--stack", "images"])
 
 
 def name_in(out: str) -> str:
@@ -605,30 +605,24 @@ def test_a_stack_without_batches_says_how_to_have_them(
 ) -> None:
     template = json.dumps({"Resources": {"Topic": {"Type": "AWS::SNS::Topic"}}})
     boto3.client("cloudformation").create_stack(StackName="plain", TemplateBody=template)
-    from tools.batch import cli as tool
-
-    assert tool.main(["follow", "x", "--stack", "plain"]) == 1
+    assert cli.run(["follow", "x", "--stack", "plain"]) == 1
     assert "deploy it with BatchBuckets" in capsys.readouterr().err
 
 
 def test_a_folder_and_a_prefix_on_this_machine(
     folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from tools.batch import cli as tool
-
     place = tmp_path / "images"
     for number, (name, rgb) in enumerate(list(COLORS.items()) * 7):  # more than one request's
         (place / name).mkdir(parents=True, exist_ok=True)
         (place / name / f"{number:02}.png").write_bytes(images.encode(images.plain(rgb), "PNG"))
     (place / "broken.jpg").write_bytes(b"no image either")
     (place / "notes.txt").write_text("no image")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     settings = {"MODEL": str(folder), "S3_PORT": str(port), "S3_READ_BUCKETS": "images"}
     out = tmp_path / "results.jsonl"
-    with service.running(tmp_path / "log", **settings) as api:
-        assert tool.main(["local", str(place), "--api", api, "--to", str(out)]) == 0
+    with run_local_stack(tmp_path / "log", **settings) as api:
+        assert cli.run(["local", str(place), "--api", api, "--to", str(out)]) == 0
         lines = [json.loads(line) for line in out.read_text().splitlines()]
         assert len(lines) == 22
         for line in lines:
@@ -648,13 +642,13 @@ def test_a_folder_and_a_prefix_on_this_machine(
             client.create_bucket(Bucket="images")
             put_images(client, 3)
             where = "s3://images/many/"
-            assert tool.main(["local", where, "--api", api, "--to", str(out)]) == 0
+            assert cli.run(["local", where, "--api", api, "--to", str(out)]) == 0
         lines = [json.loads(line) for line in out.read_text().splitlines()]
         assert [line["labels"][0]["label"] for line in lines] == list(COLORS)
         assert {line["bucket"] for line in lines} == {"images"}
-    assert tool.main(["local", str(place), "--api", api]) == 1
+    assert cli.run(["local", str(place), "--api", api]) == 1
     assert "is `make run` running?" in capsys.readouterr().err
-    assert tool.main(["local", str(tmp_path / "nowhere"), "--api", api]) == 1
+    assert cli.run(["local", str(tmp_path / "nowhere"), "--api", api]) == 1
     assert "is no folder" in capsys.readouterr().err
 
 

@@ -21,10 +21,10 @@ from typing import Any
 
 import pytest
 import trustme
+from timed_downloader import TimedDownloader
 
 import classifier
 from classifier.errors import FetchFailed, FetchTimeout, ImageTooLarge, RequestError
-from classifier.fetch.download import Downloader
 
 IMAGE = b"\xff\xd8\xff image"
 HEAD = b"HTTP/1.1 200 OK\r\n"
@@ -149,9 +149,9 @@ def serving(behaviour: Behaviour, tls: ssl.SSLContext | None = None) -> Iterator
         peer.close()
 
 
-def downloader(*peers: Peer, timeout_s: float = 5, max_bytes: int = 1_000_000) -> Downloader:
+def downloader(*peers: Peer, timeout_s: float = 5, max_bytes: int = 1_000_000) -> TimedDownloader:
     """One that may reach ``peers`` by each of NAMES."""
-    return Downloader(
+    return TimedDownloader(
         allowed_hosts=frozenset(),
         private_hosts=frozenset((name, peer.port) for name in NAMES for peer in peers),
         max_bytes=max_bytes,
@@ -160,7 +160,7 @@ def downloader(*peers: Peer, timeout_s: float = 5, max_bytes: int = 1_000_000) -
     )
 
 
-def refusal(download: Downloader, url: str) -> tuple[RequestError, float]:
+def refusal(download: TimedDownloader, url: str) -> tuple[RequestError, float]:
     """The error of downloading ``url``, and how long it took, seconds."""
     start = time.monotonic()
     with pytest.raises(RequestError) as caught:
@@ -197,7 +197,7 @@ FAULTS: dict[str, tuple[Behaviour, type[RequestError], str]] = {
     "says it is too large": (
         answers(HEAD + b"Content-Length: 9999999999\r\n\r\n"), ImageTooLarge, "larger than"
     ),
-    "redirect loop": (answers(LOOP), FetchFailed, "redirects more than 3 times"),
+    "redirect loop": (answers(LOOP), FetchFailed, "redirects more than 5 times"),
 }  # fmt: skip
 
 
@@ -224,7 +224,7 @@ class TestFaults:
                 filler.setblocking(False)
                 filler.connect_ex(listener.getsockname())
             port = listener.getsockname()[1]
-            download = Downloader(
+            download = TimedDownloader(
                 allowed_hosts=frozenset(),
                 private_hosts=frozenset({("127.0.0.1", port), ("127.0.0.1", good.port)}),
                 max_bytes=1000,
@@ -306,7 +306,7 @@ class TestTls:
 
     def test_checks_an_address_that_was_named(self, authority: trustme.CA) -> None:
         with serving(answers(OK), self.context(authority.issue_cert("127.0.0.1"))) as peer:
-            download = Downloader(
+            download = TimedDownloader(
                 allowed_hosts=frozenset(),
                 private_hosts=frozenset({("127.0.0.1", peer.port)}),
                 max_bytes=1000,
@@ -394,7 +394,7 @@ def test_refused_and_unreachable_answer_alike() -> None:
             raise socket.gaierror(socket.EAI_NONAME, "not known")
         return ["127.0.0.1"]
 
-    download = Downloader(
+    download = TimedDownloader(
         allowed_hosts=frozenset(),
         private_hosts=frozenset({("listed.example", closed)}),
         max_bytes=1000,

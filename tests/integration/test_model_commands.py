@@ -16,10 +16,11 @@ import numpy as np
 import pytest
 from botocore.exceptions import ClientError
 
-from classifier.config import S3Prefix
-from classifier.model.bundle import Folder, S3Store, read_bundle
+from classifier.location import S3Prefix
+from classifier.model.bundle import Folder, read_bundle
 from tools.model import cli as tool
 from tools.model import publish as publishing
+from tools.store import s3_store
 
 ROOT = Path(__file__).parents[2]
 
@@ -88,7 +89,7 @@ def test_bundle_makes_what_the_function_loads(bundle: Path, tmp_path: Path, does
     assert said.startswith(f"{tmp_path / 'to'} holds mine, version 2")
     made = read_bundle(Folder(tmp_path / "to"))
     assert made.manifest.input == read_bundle(Folder(bundle)).manifest.input
-    assert not made.manifest.probabilities  # a fully connected layer is no softmax
+    assert not made.manifest.output.probabilities  # a fully connected layer is no softmax
     assert sorted(file.name for file in (tmp_path / "to").iterdir()) == [
         "manifest.json", "mine-0000.params", "mine-symbol.json", "synset.txt",
     ]  # fmt: skip
@@ -119,7 +120,7 @@ def test_the_output_is_what_one_says(bundle: Path, tmp_path: Path, does: Says, o
     options = "--name", "x", "--size", 32, "--output", output, "--to", tmp_path / "to"
     does("bundle", *parts(bundle), *options)
     made = read_bundle(Folder(tmp_path / "to")).manifest
-    assert made.probabilities == (output == "probabilities")
+    assert made.output.probabilities == (output == "probabilities")
 
 
 @pytest.mark.parametrize(
@@ -235,14 +236,14 @@ def test_publish_and_inspect_in_s3(
         said
         == "s3://models/colors/1 holds the bundle: deploy with MODEL_URI=s3://models/colors/1\n"
     )
-    assert read_bundle(S3Store(S3Prefix("models", "colors/1"))) == read_bundle(Folder(bundle))
+    assert read_bundle(s3_store(S3Prefix("models", "colors/1"))) == read_bundle(Folder(bundle))
     assert "s3://models/colors/1" in does("inspect", "s3://models/colors/1")
 
     # The next version goes beside it, and below it.
     newer = colors.write_bundle(tmp_path / "newer", version="2")
     assert "already holds a bundle" in refuses("publish", newer, "s3://models/colors/1")
     does("publish", newer, "s3://models/colors/1/2")
-    assert read_bundle(S3Store(S3Prefix("models", "colors/1"))).manifest.version == "1"
+    assert read_bundle(s3_store(S3Prefix("models", "colors/1"))).manifest.version == "1"
 
 
 def test_publish_takes_over_only_what_is_the_same(

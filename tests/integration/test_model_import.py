@@ -139,7 +139,7 @@ def test_gluons_own_export_becomes_a_bundle(
     options = "--name", "gluon", "--size", "224", "--resize", "256", "--to", tmp_path / "to"
     assert tool.main([str(part) for part in ("bundle", *files, *options)]) == 0
     bundle = read_bundle(Folder(tmp_path / "to"))
-    assert not bundle.manifest.probabilities
+    assert not bundle.manifest.output.probabilities
     assert bundle.manifest.input.fit == "crop"
     np.testing.assert_allclose(answers(Model.load(bundle), images), gluon_answers, atol=1e-5)
 
@@ -213,7 +213,7 @@ def test_a_network_of_2017_takes_raw_pixels(tmp_path: Path) -> None:
     network = NETWORKS["resnet-18"]
     manifest = to_bundle(network, network.sources[2], [symbol, params]).write(tmp_path / "to")
     assert manifest.input == legacy_manifest().input
-    assert manifest.probabilities
+    assert manifest.output.probabilities
 
     image = random.uniform(0, 255, (2, 3, 224, 224)).astype(np.float32)
     colour = (image.mean((2, 3)) - mean) / np.sqrt(variance + 2e-5) + np.float32([0.1, 0.2, 0.3])

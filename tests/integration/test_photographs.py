@@ -16,8 +16,8 @@ from urllib.parse import quote
 
 import pytest
 import requests
-import service
 
+from tools.local.process import run_local_stack
 from tools.local.s3 import LocalS3
 
 ROOT = Path(__file__).parents[2]
@@ -64,7 +64,7 @@ def predict(
             ACL="public-read",
         )
     settings = {"MODEL": str(bundle), "PRIVATE_URL_HOSTS": s3_server.url.removeprefix("http://")}
-    with service.running(tmp_path_factory.mktemp("log") / "run.log", **settings) as address:
+    with run_local_stack(tmp_path_factory.mktemp("log") / "run.log", **settings) as address:
         yield f"{address}/predict"
 
 

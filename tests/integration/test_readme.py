@@ -13,14 +13,15 @@ from collections.abc import Iterator
 from fnmatch import fnmatchcase
 from pathlib import Path
 
+import golden_events
 import pytest
-import service
-import walk
+
+from tools.local.process import run_local_stack
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
 COMMANDS = re.findall(r"^\$ (curl .+)\n((?:[^$`].*\n)?)", README, re.MULTILINE)
-CAT = walk.IMAGES["green.jpg"]
+CAT = golden_events.IMAGES["green.jpg"]
 
 
 @pytest.fixture(scope="module")
@@ -28,8 +29,8 @@ def addresses(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, s
     """Of the API, and of the image server."""
     log = tmp_path_factory.mktemp("log") / "run.log"
     with (
-        walk.image_server() as images_at,
-        service.running(log, MODEL="models/demo", PRIVATE_URL_HOSTS=images_at) as api,
+        golden_events.image_server() as images_at,
+        run_local_stack(log, MODEL="models/demo", PRIVATE_URL_HOSTS=images_at) as api,
     ):
         yield api, images_at
 

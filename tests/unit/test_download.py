@@ -9,6 +9,7 @@ from ipaddress import IPv4Address, IPv6Address
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from timed_downloader import TimedDownloader
 
 from classifier.errors import (
     FetchFailed,
@@ -19,7 +20,6 @@ from classifier.errors import (
     UrlNotAllowed,
 )
 from classifier.fetch.addresses import is_allowed
-from classifier.fetch.download import Downloader
 from classifier.fetch.target import Target
 
 PUBLIC = "93.184.215.14"
@@ -83,16 +83,9 @@ def network() -> Iterator[Network]:
     made.close()
 
 
-def downloader(network: Network, **settings: object) -> Downloader:
-    defaults: dict[str, object] = {
-        "allowed_hosts": frozenset(),
-        "private_hosts": frozenset(),
-        "max_bytes": 1000,
-        "timeout_s": 5.0,
-        "resolve": network.resolve,
-        "connect": network.connect,
-    }
-    return Downloader(**(defaults | settings))  # type: ignore[arg-type]
+def downloader(network: Network, **settings: object) -> TimedDownloader:
+    defaults: dict[str, object] = {"resolve": network.resolve, "connect": network.connect}
+    return TimedDownloader(**(defaults | settings))  # type: ignore[arg-type]
 
 
 def refusal(network: Network, url: str, **settings: object) -> RequestError:
@@ -419,9 +412,7 @@ class TestWhereNamesLead:
         assert f"Host: [{PUBLIC_6}]\r\n".encode() in network.request()
 
     def test_the_system_knows_this_machine(self) -> None:
-        sent_away = Downloader(
-            allowed_hosts=frozenset(), private_hosts=frozenset(), max_bytes=1, timeout_s=5
-        )
+        sent_away = TimedDownloader()
         with pytest.raises(FetchFailed, match="could not be reached"):
             sent_away.get("http://localhost/")
 
@@ -510,7 +501,7 @@ class TestExchange:
                 b"Host: a.example\r\n"
                 b"Accept: image/jpeg, image/png, image/webp, */*;q=0.1\r\n"
                 b"Accept-Encoding: identity\r\n"
-                b"User-Agent: lambda-image-classifier\r\n"
+                b"User-Agent: test\r\n"
                 b"Connection: close\r\n\r\n"
             )
 
@@ -525,10 +516,14 @@ class TestExchange:
             response(IMAGE, "Content-Length: many"),
             response(IMAGE, "Content-Length: -1"),
             response(
-                b"4\r\n%s\r\n7;x=y\r\n%s\r\n0\r\nX: y\r\n\r\n" % (IMAGE[:4], IMAGE[4:]),
+                b"4\r\n%s\r\n5;x=y\r\n%s\r\n0\r\nX: y\r\n\r\n" % (IMAGE[:4], IMAGE[4:]),
                 "Transfer-Encoding: Chunked",
             ),
             response(b"", status="100 Continue") + OK,
+            response(b"", "Link: </a.css>", status="103 Early Hints") * 3 + OK,
+            *(response(IMAGE, f"Content-Encoding: {coding}") for coding in (
+                "base64", "UTF-8", "aws-chunked", "none", "binary",
+            )),
         ],
     )  # fmt: skip
     def test_reads_every_kind_of_body(self, answer: bytes, network: Network) -> None:
@@ -602,12 +597,12 @@ class TestRedirects:
         assert downloader(network).get("http://a.example/") == IMAGE
         assert [host for host, _ in network.connections] == [PUBLIC, "9.9.9.9", "9.9.9.9", PUBLIC]
 
-    def test_three_times_at_most(self, network: Network) -> None:
+    def test_five_times_at_most(self, network: Network) -> None:
         network.servers[PUBLIC] = [redirect("/again")]
         error = refusal(network, "http://a.example/")
         assert isinstance(error, FetchFailed)
-        assert "redirects more than 3 times" in str(error)
-        assert len(network.connections) == 4
+        assert "redirects more than 5 times" in str(error)
+        assert len(network.connections) == 6
 
     @pytest.mark.parametrize(
         "location",

@@ -16,8 +16,8 @@ from PIL import Image
 
 from classifier.errors import ImageTooLarge, UndecodableImage, UnsupportedImageType
 from classifier.image.header import sniff
+from classifier.image.preprocessing import Preprocessing
 from classifier.image.tensor import Limits, decode, fit, to_tensor
-from classifier.model.manifest import Preprocessing
 
 SOURCE = Path(__file__).parents[2] / "src"
 LIMITS = Limits(bytes=10 * 1024 * 1024, pixels=40_000_000)
@@ -228,7 +228,7 @@ import dataclasses, os, sys
 from pathlib import Path
 from classifier.errors import ImageTooLarge, UndecodableImage
 from classifier.image.tensor import Limits, to_tensor
-from classifier.model.manifest import Preprocessing
+from classifier.image.preprocessing import Preprocessing
 
 large, small = (Path(name).read_bytes() for name in sys.argv[1:])
 preprocessing = Preprocessing(size=32, resize=32)

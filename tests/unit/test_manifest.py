@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from classifier.errors import BundleError
-from classifier.model.manifest import File, Preprocessing, legacy_manifest, parse_manifest
+from classifier.image.preprocessing import Preprocessing
+from classifier.model.manifest import File, legacy_manifest, parse_manifest
 
 FILE = {"key": "a.bin", "bytes": 7, "sha256": "0" * 64}
 MANIFEST: dict[str, Any] = {
@@ -49,7 +50,7 @@ def test_every_field_is_read_and_others_are_let_be() -> None:
         mean=(1.0, 2.0, 3.0),
         std=(4.0, 5.0, 6.5),
     )
-    assert manifest.probabilities is False
+    assert manifest.output.probabilities is False
     assert manifest.precision == "int8"
     assert manifest.source == "made up"
 
@@ -68,7 +69,7 @@ def test_classic_is_the_recipe_of_the_2017_model() -> None:
     assert manifest.input == Preprocessing(
         "data", 224, 224, "squash", "RGB", 1.0, (0, 0, 0), (1, 1, 1)
     )
-    assert manifest.probabilities
+    assert manifest.output.probabilities
 
 
 @pytest.mark.parametrize(

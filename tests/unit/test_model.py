@@ -13,6 +13,7 @@ from classifier.errors import BundleError
 from classifier.model.binding import bind
 from classifier.model.bundle import Bundle, Folder, read_bundle
 from classifier.model.lean_mxnet import mx
+from classifier.model.manifest import Output
 from classifier.model.network import BATCH, Model
 
 
@@ -154,7 +155,7 @@ def test_auxiliary_states_are_held_to_their_shapes(bundle: Bundle, tmp_path: Pat
     changed = dataclasses.replace(
         bundle,
         symbol=symbol,
-        manifest=dataclasses.replace(bundle.manifest, probabilities=True),
+        manifest=dataclasses.replace(bundle.manifest, output=Output(probabilities=True)),
     )
     good = {
         "arg__bn_gamma": mx.nd.ones(3),

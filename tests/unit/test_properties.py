@@ -18,8 +18,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from classifier.api.gateway import problem, read_event
-from classifier.api.predict import DEFAULT_TOP_K, MAX_IMAGES, MAX_TOP_K, ImageRequest, read_predict
+from classifier.api.event import read_event
+from classifier.api.predict import MAX_IMAGES, ImageRequest, parse_predict
+from classifier.api.response import problem
 from classifier.errors import (
     InvalidRequest,
     RequestError,
@@ -28,8 +29,9 @@ from classifier.errors import (
 )
 from classifier.fetch.sources import Base64, Body, Url
 from classifier.image.header import sniff
+from classifier.image.preprocessing import Preprocessing
 from classifier.image.tensor import Limits, to_tensor
-from classifier.model.manifest import Preprocessing
+from classifier.model.labels import MAX_TOP_K, LabelOptions
 
 # How long one example takes depends on who else uses the machine.
 patient = settings(deadline=None)
@@ -37,12 +39,15 @@ patient = settings(deadline=None)
 # Text as JSON and events can hold it, lone surrogates included; query strings cannot hold those.
 text = st.text(st.characters(exclude_categories=()), max_size=30)
 encodable = st.text(max_size=30)
+# An s3:// address becomes another kind of source.
+addresses = encodable.filter(lambda address: address and address[:5].lower() != "s3://")
 sources = st.one_of(
-    st.builds(Url, encodable.filter(bool)), st.builds(Base64, encodable.filter(bool))
+    st.builds(Url, addresses), st.builds(Base64, encodable.filter(bool))
 )
 top_ks = st.integers(1, MAX_TOP_K)
 probabilities = st.floats(0, 1)
-wanted = st.builds(ImageRequest, sources, top_ks, probabilities)
+label_options = st.builds(LabelOptions, top_ks, probabilities)
+image_requests = st.builds(ImageRequest, sources, label_options)
 json_values: st.SearchStrategy[Any] = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | text,
     lambda inner: (
@@ -82,7 +87,8 @@ def table(image: ImageRequest) -> dict[str, Any]:
     """The JSON that asks for ``image``."""
     source = image.source
     named = {"url": source.url} if isinstance(source, Url) else {"image": source.text}  # type: ignore[union-attr]
-    return named | {"top_k": image.top_k, "min_probability": image.min_probability}
+    options = image.options
+    return named | {"top_k": options.top_k, "min_probability": options.min_probability}
 
 
 def tell(error: RequestError) -> None:
@@ -91,39 +97,39 @@ def tell(error: RequestError) -> None:
 
 
 class TestRequests:
-    @given(wanted)
+    @given(image_requests)
     @patient
     def test_one_image_in_json_comes_out_as_it_went_in(self, image: ImageRequest) -> None:
         for event in posts(json.dumps(table(image)).encode(), "application/json"):
-            request = read_predict(read_event(event))
+            request = parse_predict(read_event(event))
             assert request.images == (image,)
             assert not request.many
 
-    @given(st.lists(wanted, min_size=1, max_size=MAX_IMAGES))
+    @given(st.lists(image_requests, min_size=1, max_size=MAX_IMAGES))
     @patient
-    def test_many_come_out_in_order(self, asked: list[ImageRequest]) -> None:
-        body = json.dumps({"images": [table(image) for image in asked]}).encode()
+    def test_many_come_out_in_order(self, images: list[ImageRequest]) -> None:
+        body = json.dumps({"images": [table(image) for image in images]}).encode()
         for event in posts(body, "application/json; charset=utf-8"):
-            request = read_predict(read_event(event))
-            assert list(request.images) == asked
+            request = parse_predict(read_event(event))
+            assert list(request.images) == images
             assert request.many
 
     @given(sources, top_ks, probabilities)
     @patient
     def test_options_for_all_hold_where_there_are_none_for_one(
-        self, source: Url | Base64, top_k: int, least: float
+        self, source: Url | Base64, top_k: int, minimum: float
     ) -> None:
         bare = table(ImageRequest(source))
         del bare["top_k"], bare["min_probability"]
-        own = bare | {"top_k": DEFAULT_TOP_K}
-        body = {"images": [bare, own], "top_k": top_k, "min_probability": least}
-        request = read_predict(read_event(posts(json.dumps(body).encode(), "application/json")[0]))
+        own = bare | {"top_k": LabelOptions.top_k}
+        body = {"images": [bare, own], "top_k": top_k, "min_probability": minimum}
+        request = parse_predict(read_event(posts(json.dumps(body).encode(), "application/json")[0]))
         assert request.images == (
-            ImageRequest(source, top_k, least),
-            ImageRequest(source, DEFAULT_TOP_K, least),
+            ImageRequest(source, LabelOptions(top_k, minimum)),
+            ImageRequest(source, LabelOptions(min_probability=minimum)),
         )
 
-    @given(st.builds(ImageRequest, st.builds(Url, encodable.filter(bool)), top_ks, probabilities))
+    @given(st.builds(ImageRequest, st.builds(Url, addresses), label_options))
     @patient
     def test_a_query_means_the_same_in_every_event(self, image: ImageRequest) -> None:
         query = {name: str(value) for name, value in table(image).items()}
@@ -133,13 +139,13 @@ class TestRequests:
             rest("GET", queryStringParameters=query, multiValueQueryStringParameters=many),
             http("GET", rawQueryString=urlencode(query)),
         ):
-            assert read_predict(read_event(event)).images == (image,)
+            assert parse_predict(read_event(event)).images == (image,)
 
     @given(st.binary(min_size=1), st.sampled_from(["image/jpeg", "image/png", "IMAGE/WEBP; q=1"]))
     @patient
     def test_a_body_arrives_byte_by_byte(self, body: bytes, content_type: str) -> None:
         for event in posts(body, content_type):
-            assert read_predict(read_event(event)).images == (ImageRequest(Body(body)),)
+            assert parse_predict(read_event(event)).images == (ImageRequest(Body(body)),)
 
     @given(json_values)
     @patient
@@ -179,15 +185,15 @@ class TestRequests:
     def check(self, events: list[dict[str, Any]]) -> None:
         for event in events:
             try:
-                request = read_predict(read_event(event))
+                request = parse_predict(read_event(event))
             except (InvalidRequest, UnsupportedImageType) as error:
                 tell(error)
                 continue
             assert 1 <= len(request.images) <= MAX_IMAGES
             for image in request.images:
-                assert type(image.top_k) is int
-                assert 1 <= image.top_k <= MAX_TOP_K
-                assert 0 <= image.min_probability <= 1
+                assert type(image.options.top_k) is int
+                assert 1 <= image.options.top_k <= MAX_TOP_K
+                assert 0 <= image.options.min_probability <= 1
                 assert isinstance(image.source, Body | Base64 | Url)
 
 

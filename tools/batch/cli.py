@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Classifies S3 objects by the million, or a folder on this machine. See docs/operations.md."""
+"""Classifies S3 objects by the million, or a folder on this machine. See docs/batches.md."""
 
 import sys
 from contextlib import nullcontext
@@ -8,14 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import click
-from botocore.exceptions import BotoCoreError, ClientError
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from tools import command
 from tools.batch import execution, local, results
 from tools.batch.deployment import Deployment
+from tools.command import Group
 from tools.errors import ToolError
 
 console = Console(stderr=True, highlight=False)
@@ -41,7 +40,7 @@ to_option = click.option(
 )
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.group("scripts/batch.py", cls=Group, interrupted="what was started on AWS goes on")
 def cli() -> None:
     """Classify S3 objects in batches, or images on this machine."""
 
@@ -220,14 +219,3 @@ def _print(summary: results.Summary) -> None:
     if summary.lost:
         table.add_row("in batches that failed", str(summary.lost))
     console.print(table)
-
-
-def main(arguments: list[str]) -> int:
-    """Run one command and return its exit status; what went wrong is one line, and no trace."""
-    return command.run(
-        cli,
-        arguments,
-        name="scripts/batch.py",
-        interrupted="what was started on AWS goes on",
-        errors=(ToolError, ClientError, BotoCoreError),
-    )

@@ -6,9 +6,7 @@ from typing import Any, Self
 import boto3
 
 from tools.errors import ToolError
-
-STATE_MACHINE = "BatchStateMachineArn"
-RESULTS = "BatchResultsBucket"
+from tools.outputs import BATCH_RESULTS, BATCH_STATE_MACHINE
 
 
 @dataclass(frozen=True)
@@ -32,13 +30,13 @@ class Deployment:
             output["OutputKey"]: output["OutputValue"]
             for output in answer["Stacks"][0].get("Outputs", [])
         }
-        missing = [name for name in (STATE_MACHINE, RESULTS) if name not in outputs]
+        missing = [name for name in (BATCH_STATE_MACHINE, BATCH_RESULTS) if name not in outputs]
         if missing:
             raise ToolError(
                 f"stack {stack} has no batches: deploy it with BatchBuckets, the buckets to read"
             )
         steps, s3 = session.client("stepfunctions"), session.client("s3")
-        return cls(outputs[STATE_MACHINE], outputs[RESULTS], steps, s3)
+        return cls(outputs[BATCH_STATE_MACHINE], outputs[BATCH_RESULTS], steps, s3)
 
     def arn(self, execution: str) -> str:
         """The ARN of ``execution``, which may be its name alone."""

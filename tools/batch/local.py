@@ -59,8 +59,8 @@ def classify(api: str, images: Iterable[Item], options: dict[str, Any]) -> Itera
     """
     with requests.Session() as session:
         for group in _groups(images):
-            images = [image.content for image in group]
-            answer = _post(session, f"{api.rstrip('/')}/predict", {"images": images} | options)
+            contents = [image.content for image in group]
+            answer = _post(session, f"{api.rstrip('/')}/predict", {"images": contents} | options)
             for image, result in zip(group, answer["results"], strict=True):
                 place = {"bucket": image.bucket, "key": image.key}
                 yield place | {"model": answer["model"]} | result

@@ -81,18 +81,10 @@ def run(
     console: Console,
 ) -> None:
     """Everything but the load: each kind of measurement with its own progress."""
-    s3 = LocalS3()
-    s3.start()
-    try:
-        client = s3.client()
-        client.create_bucket(Bucket=BUCKET)
-        for precision in PRECISIONS:
-            for file in (folder / precision).iterdir():
-                client.put_object(
-                    Bucket=BUCKET, Key=f"{precision}/{file.name}", Body=file.read_bytes()
-                )
+    with LocalS3() as s3:
         variables = {
-            precision: s3.variables | {"MODEL_URI": f"s3://{BUCKET}/{precision}"}
+            precision: s3.variables
+            | {"MODEL_URI": s3.fill_from(BUCKET, precision, folder / precision)}
             for precision in PRECISIONS
         }
         float32, int8 = variables["float32"], variables["int8"]
@@ -115,8 +107,6 @@ def run(
             measure.steps(results, folder, variables, rounds, tick)
             measure.engines(results, folder, engines, rounds, tick)
             measure.preparation(results, folder, rounds, tick)
-    finally:
-        s3.stop()
 
 
 def package() -> dict[str, int]:

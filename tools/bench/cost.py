@@ -1,7 +1,7 @@
 """What a million images cost, by memory size, from measured times and AWS's prices.
 
 Times come from docs/benchmarks.json, prices and their date from scripts/prices.json. The table
-is printed; with --write it is put into docs/operations.md, between its marks.
+is printed; with --write it is put into docs/deploy.md, between its marks.
 """
 
 import json
@@ -12,10 +12,10 @@ from typing import Any, Self
 
 import click
 
-from tools.docs.marks import fill
+from tools.docs.sections import fill_section
 from tools.project import ROOT
 
-PAGE = ROOT / "docs" / "operations.md"
+PAGE = ROOT / "docs" / "deploy.md"
 # Of the template's sizes, those whose times are measured or follow from one that is.
 SIZES_MB = (1024, 1769, 3538)
 # Lambda's processor time is in proportion to memory; this much is one vCPU.
@@ -87,7 +87,7 @@ def table(prices: Prices, measured: Mapping[str, Mapping[int, float]]) -> str:
 
 
 def page(prices: Prices, told: dict[str, Any]) -> str:
-    """What docs/operations.md says of costs."""
+    """What docs/deploy.md says of costs."""
     asked = {1: "request_ms, 100 KB", 2: "request_ms, 100 KB, two threads"}
     measured = {
         each: {vcpus: told["runs"][what][f"ours {each}"]["median"] for vcpus, what in asked.items()}
@@ -102,7 +102,7 @@ leaves AWS. `scripts/cost.py --write` brings the table up to date."""
 
 
 @click.command(help=__doc__)
-@click.option("--write", is_flag=True, help="Put the table into docs/operations.md.")
+@click.option("--write", is_flag=True, help="Put the table into docs/deploy.md.")
 def main(write: bool) -> None:
     figures = ROOT / "docs" / "benchmarks.json"
     if not figures.exists():
@@ -113,4 +113,4 @@ def main(write: bool) -> None:
     if not write:
         click.echo(text)
         return
-    fill(PAGE, "cost", text)
+    fill_section(PAGE, "cost", text)

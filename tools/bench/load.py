@@ -5,13 +5,7 @@ due. (A load of clients that wait for their last answer would slow down with the
 """
 
 import asyncio
-import contextlib
 import http.server
-import os
-import signal
-import socket
-import subprocess
-import sys
 import threading
 import time
 from collections import Counter
@@ -23,10 +17,9 @@ from statistics import mean, quantiles
 from urllib.parse import quote
 
 import aiohttp
-import requests
 from rich.console import Console
 
-from tools.project import ROOT
+from tools.local.process import run_local_stack
 
 RATE = 75.0  # the blog post's
 _TRIAL_S = 10.0
@@ -34,7 +27,6 @@ _TRIAL_S = 10.0
 _PATIENCE_MS = 1000.0
 _STEP = 1.2
 _TIMEOUT_S = 30.0
-_START_S = 120.0
 
 
 @dataclass(frozen=True)
@@ -136,7 +128,12 @@ def measure(
         console.print(f"Load, {precision}")
         with (
             image_server(folder / "100 KB.jpg") as image,
-            stack(folder / precision, image) as api,
+            run_local_stack(
+                folder / f"{precision}.log",
+                MODEL=str(folder / precision),
+                ENVIRONMENTS="2",
+                PRIVATE_URL_HOSTS=image.split("/")[2],
+            ) as api,
         ):
             url = f"{api}/predict?url={quote(image, safe='')}"
             run(url, 10, 3, console)
@@ -169,39 +166,3 @@ def image_server(image: Path) -> Iterator[str]:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{server.server_address[1]}/image.jpg"
         server.shutdown()
-
-
-@contextmanager
-def stack(bundle: Path, image: str, environments: int = 2) -> Iterator[str]:
-    """`make run` on a free port; its address. Raises RuntimeError: it does not come up."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    settings = {"PRIVATE_URL_HOSTS": image.split("/")[2]}
-    options = ["--model", str(bundle), "--port", str(port), "--environments", str(environments)]
-    process = subprocess.Popen(
-        [sys.executable, str(ROOT / "scripts" / "run.py"), *options],
-        env=os.environ | settings,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    url = f"http://127.0.0.1:{port}"
-    try:
-        _wait(url, process)
-        yield url
-    finally:
-        process.send_signal(signal.SIGTERM)
-        process.communicate(timeout=30)
-
-
-def _wait(url: str, process: subprocess.Popen[str]) -> None:
-    end = time.monotonic() + _START_S
-    while time.monotonic() < end:
-        if process.poll() is not None:
-            raise RuntimeError(process.communicate()[1].strip())
-        with contextlib.suppress(requests.ConnectionError):
-            if requests.get(f"{url}/health", timeout=5).ok:
-                return
-        time.sleep(0.2)
-    raise RuntimeError("the local stack does not come up")

@@ -80,8 +80,15 @@ def prepare(folder: Path) -> None:
     (folder / "calibration").mkdir()
     for number, data in enumerate(images.calibration(24)):
         (folder / "calibration" / f"{number}.jpg").write_bytes(data)
-    images, int8 = str(folder / "calibration"), str(folder / "int8")
-    _model("quantize", str(folder / "float32"), "--images", images, "--to", int8, "--force")
+    _model(
+        "quantize",
+        str(folder / "float32"),
+        "--images",
+        str(folder / "calibration"),
+        "--to",
+        str(folder / "int8"),
+        "--force",
+    )
 
 
 def _model(*arguments: str) -> None:

@@ -9,7 +9,7 @@ from jinja2 import Environment, StrictUndefined
 
 from tools.bench.contenders import Sample
 from tools.bench.measure import IMPORTS, TORCH, TWO_THREADS, Results
-from tools.docs.marks import fill
+from tools.docs.sections import fill_section
 
 README = Path(__file__).resolve().parents[2] / "README.md"
 
@@ -236,5 +236,5 @@ def write(results: Results, told: dict[str, Any], docs: Path) -> None:
     (docs / "benchmarks.json").write_text(json.dumps(told, indent=1) + "\n")
     (docs / "benchmarks.md").write_text(page(results, told))
     if docs == README.with_name("docs"):
-        fill(README, "benchmarks", summary(results, told))
+        fill_section(README, "benchmarks", summary(results, told))
     plots.draw(results, docs / "images")

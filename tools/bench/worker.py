@@ -87,8 +87,8 @@ def preparation(source: Path, kind: str) -> Mapping[str, Run]:
     import cv2
     import numpy as np
 
+    from classifier.image.preprocessing import Preprocessing
     from classifier.image.tensor import Limits, fit, normalise, to_tensor
-    from classifier.model.manifest import Preprocessing
 
     cv2.setNumThreads(1)
     data = (source / "12 MP.jpg").read_bytes()

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Deploys the service to one or more regions, and takes it away again. See docs/operations.md."""
+"""Deploys the service to one or more regions, and takes it away again. See docs/deploy.md."""
 
 import os
 import re
@@ -15,8 +15,8 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-from classifier.errors import ClassifierError
-from tools import command
+from tools import outputs
+from tools.command import Group
 from tools.deploy import bucket, stack
 from tools.errors import ToolError
 from tools.project import ROOT
@@ -27,7 +27,6 @@ TEMPLATE = ROOT / ".aws-sam" / "build" / "template.yaml"
 CONFIG = ROOT / "samconfig.toml"
 MODEL = ROOT / "models" / "resnet-18"
 REGION = re.compile(r"[a-z]{2}(-[a-z]+)+-[0-9]+")
-RESULTS = "BatchResultsBucket"
 
 console = Console(highlight=False)
 
@@ -57,7 +56,7 @@ regions_option = click.option(
 yes_option = click.option("--yes", is_flag=True, help="Ask nothing.")
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.group("scripts/deploy.py", cls=Group, interrupted="run it again to go on from there")
 def cli() -> None:
     """Deploy the service, or take it away."""
 
@@ -157,8 +156,8 @@ def destroy(name: str, regions: list[str] | None, *, yes: bool) -> None:
             removed = 0
             if found is not None:
                 # CloudFormation deletes no bucket that holds anything.
-                if RESULTS in found:
-                    removed += bucket.remove(s3, found[RESULTS])
+                if outputs.BATCH_RESULTS in found:
+                    removed += bucket.remove(s3, found[outputs.BATCH_RESULTS])
                 stack.remove(cloudformation, name)
             removed += bucket.remove(s3, bucket.name_of(name, account, region))
             there = "the stack" if found is not None else "no stack was there"
@@ -244,12 +243,4 @@ def _in(region: str) -> Iterator[None]:
                 os.environ[name] = value
 
 
-def main(arguments: list[str]) -> int:
-    """Run one command and return its exit status; what went wrong is one line, and no trace."""
-    return command.run(
-        cli,
-        arguments,
-        name="scripts/deploy.py",
-        interrupted="run it again to go on from there",
-        errors=(ToolError, ClassifierError, ClientError, BotoCoreError),
-    )
+main = cli.run

@@ -4,14 +4,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from classifier.config import S3Prefix, Settings
+from classifier.config import Settings
 from classifier.errors import BundleError
 from classifier.image.tensor import Limits, to_tensor
-from classifier.model.bundle import MANIFEST, Bundle, Folder, S3Store, read_bundle
-from classifier.model.labels import top
+from classifier.location import S3Prefix
+from classifier.model.bundle import MANIFEST, Bundle, Folder, read_bundle
+from classifier.model.labels import LabelOptions, top
 from classifier.model.network import Model
 from tools.errors import ToolError
 from tools.model.publish import publish
+from tools.store import s3_store
 
 PROBE = Path(__file__).parents[2] / "hooks" / "probe.jpg"
 
@@ -35,7 +37,7 @@ def probe(bundle: Bundle) -> Probe:
     """What the network says of the known image here; the deployed one must say the same."""
     limits = Limits(Settings.max_image_bytes, Settings.max_image_pixels)
     tensor = to_tensor(PROBE.read_bytes(), bundle.manifest.input, limits)
-    (best,) = top(Model.load(bundle).classify([tensor])[0], bundle.labels, 1)
+    (best,) = top(Model.load(bundle).classify([tensor])[0], bundle.labels, LabelOptions(top_k=1))
     return Probe(best.label.name, round(best.probability, 4))
 
 
@@ -47,7 +49,7 @@ def ensure(folder: Path, bundle: Bundle, bucket: str, advance: Callable[[], None
     manifest = bundle.manifest
     place = S3Prefix(bucket, f"models/{manifest.name}/{manifest.version}")
     try:
-        there = S3Store(place).read(MANIFEST)
+        there = s3_store(place).read(MANIFEST)
     except FileNotFoundError:
         publish(folder, place, advance)
         return place
@@ -56,7 +58,7 @@ def ensure(folder: Path, bundle: Bundle, bucket: str, advance: Callable[[], None
             f"{place} holds another bundle of that version: give {folder} a version of its own"
         )
     try:
-        read_bundle(S3Store(place))
+        read_bundle(s3_store(place))
     except BundleError as error:
         raise ToolError(f"what is published is broken: {error}") from error
     return place

@@ -1,12 +1,9 @@
-"""Which bundle `make run` serves, and its files."""
+"""The files of the bundle that `make run` serves."""
 
 from pathlib import Path
 
 from classifier.errors import BundleError
 from classifier.model.bundle import MANIFEST, Bundle, Folder, read_bundle
-from tools.model.choice import Choice, choose
-
-__all__ = ["Choice", "choose", "read"]
 
 
 def read(folder: Path) -> tuple[Bundle, dict[str, bytes]]:

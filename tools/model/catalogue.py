@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from classifier.model.manifest import Preprocessing
+from classifier.image.preprocessing import Preprocessing
 
 # What all of them know.
 DESCRIPTION = "the 1000 classes of ImageNet"

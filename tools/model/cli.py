@@ -5,9 +5,7 @@ from importlib import import_module
 
 import click
 
-from classifier.errors import ClassifierError
-from tools.command import run
-from tools.errors import ToolError
+from tools.command import Group
 
 # Each command, in the order of the help: its module in tools.model.commands, and what it does. A
 # module is imported when its command runs: MXNet, OpenCV and boto3 take seconds.
@@ -24,7 +22,7 @@ COMMANDS = {
 }
 
 
-class Commands(click.Group):
+class Commands(Group):
     """A group whose commands are imported when they run."""
 
     def list_commands(self, _ctx: click.Context) -> list[str]:
@@ -42,23 +40,15 @@ class Commands(click.Group):
             formatter.write_dl([(name, summary) for name, (_, summary) in COMMANDS.items()])
 
 
-@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group("scripts/model.py", cls=Commands, interrupted="nothing was written")
 def cli() -> None:
     """Make, judge and publish model bundles.
 
     A bundle is a folder, or a prefix in S3, that holds a network, its labels, its preprocessing and
     the checksums of them all. It never changes: a command that would have to overwrite one refuses.
     """
-
-
-def main(arguments: list[str]) -> int:
-    """Run one command and return its exit status; an error is one line, without a trace."""
     # Read by MXNet when it is loaded; unset, it runs one thread whatever there is.
     os.environ.setdefault("OMP_NUM_THREADS", str(len(os.sched_getaffinity(0))))
-    return run(
-        cli,
-        arguments,
-        name="scripts/model.py",
-        interrupted="nothing was written",
-        errors=(ToolError, ClassifierError),
-    )
+
+
+main = cli.run

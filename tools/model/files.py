@@ -1,14 +1,13 @@
 """Files and bundles on the disk, read."""
 
+import dataclasses
 import json
 from pathlib import Path
 from typing import Any
 
 from classifier.model.bundle import MANIFEST, Bundle, Folder, Store, read_bundle
+from classifier.model.manifest import Manifest
 from tools.errors import ToolError
-
-# What the function reads of a manifest, and every bundle has.
-_REQUIRED = frozenset({"name", "version", "files", "input", "output", "precision", "source"})
 
 
 def read_file(path: Path) -> bytes:
@@ -19,18 +18,14 @@ def read_file(path: Path) -> bytes:
         raise ToolError(f"{path}: {error.strerror}") from error
 
 
-def read_manifest(store: Store) -> dict[str, Any]:
-    """The manifest in ``store``, every member; empty where there is none."""
+def read_notes(store: Store) -> dict[str, Any]:
+    """The members of the manifest in ``store`` that the function does not read."""
     try:
         members: dict[str, Any] = json.loads(store.read(MANIFEST))
     except FileNotFoundError:
         return {}
-    return members
-
-
-def read_notes(store: Store) -> dict[str, Any]:
-    """The members of the manifest in ``store`` that a bundle need not have."""
-    return {name: value for name, value in read_manifest(store).items() if name not in _REQUIRED}
+    known = {field.name for field in dataclasses.fields(Manifest)}
+    return {name: value for name, value in members.items() if name not in known}
 
 
 def open_folder(folder: Path) -> Bundle:

@@ -10,9 +10,9 @@ from typing import Protocol
 
 from classifier.config import Settings
 from classifier.errors import RequestError
+from classifier.image.preprocessing import Preprocessing
 from classifier.image.tensor import Limits, Tensor, to_tensor
 from classifier.model.labels import Label
-from classifier.model.manifest import Preprocessing
 from tools.errors import ToolError
 
 _SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp"})

@@ -10,9 +10,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self
 
+from classifier.image.preprocessing import Preprocessing
 from classifier.model.bundle import MANIFEST, Bundle, Folder, read_bundle
 from classifier.model.labels import parse_labels
-from classifier.model.manifest import ROLES, File, Manifest, Preprocessing, parse_manifest
+from classifier.model.manifest import ROLES, File, Manifest, Output, parse_manifest
 from classifier.model.network import Model
 from tools.errors import ToolError
 from tools.model.architectures.architecture import Architecture
@@ -48,10 +49,10 @@ class NewBundle:
     labels: bytes
     version: str = field(default_factory=today)
     precision: str = "float32"
-    description: str | None = None
-    licence: str | None = None
-    embedding: str | None = None
-    features: str | None = None
+    description: str = ""
+    licence: str = ""
+    embedding: str = ""
+    features: str = ""
     origins: Mapping[str, str] = field(default_factory=dict)
     notes: Mapping[str, Any] = field(default_factory=dict)
 
@@ -79,7 +80,7 @@ class NewBundle:
             version=self.version,
             files={role: File(keys[role]) for role in ROLES},
             input=self.preprocessing,
-            probabilities=self.probabilities,
+            output=Output(self.probabilities, self.embedding, self.features),
             precision=self.precision,
             source=self.source,
         )
@@ -122,11 +123,7 @@ class NewBundle:
             }
             for role, key in self._keys().items()
         }
-        output = {
-            "probabilities": self.probabilities,
-            "embedding": self.embedding,
-            "features": self.features,
-        }
+        output = {"embedding": self.embedding, "features": self.features}
         members = {
             "name": self.name,
             "version": self.version,
@@ -134,13 +131,14 @@ class NewBundle:
             "licence": self.licence,
             "files": files,
             "input": dataclasses.asdict(self.preprocessing),
-            "output": _without_none(output),
+            "output": {"probabilities": self.probabilities} | _filled(output),
             "precision": self.precision,
             "source": self.source,
         }
-        members = _without_none(members) | dict(self.notes)
+        members = _filled(members) | dict(self.notes)
         return (json.dumps(members, indent=2) + "\n").encode()
 
 
-def _without_none(members: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in members.items() if value is not None}
+def _filled(members: Mapping[str, Any]) -> dict[str, Any]:
+    """Those members that are not empty: texts may be missing."""
+    return {name: value for name, value in members.items() if value}

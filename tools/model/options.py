@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from classifier.config import S3Prefix, parse_s3_uri
+from classifier.location import S3Prefix
 
 PATH = click.Path(path_type=Path)
 to_option = click.option(
@@ -31,7 +31,7 @@ class Place(click.ParamType):
         self, value: str | S3Prefix, param: click.Parameter | None, ctx: click.Context | None
     ) -> S3Prefix:
         try:
-            return value if isinstance(value, S3Prefix) else parse_s3_uri(value)
+            return value if isinstance(value, S3Prefix) else S3Prefix.parse(value)
         except ValueError as error:
             self.fail(str(error), param, ctx)
 

@@ -1,39 +1,15 @@
 """Photographs that the environment has anyway: the two that scikit-learn ships.
 
-A temple in China and a flower, 640 x 427 pixels, JPEG, CC BY 2.0. Crops of them calibrate an int8
-network as well as 65 photographs of animals do: EfficientNet-Lite0 then gives 80 other photographs
-the same first label in 98.8 to 100 % of the cases, and 97.5 % with the 65.
+A temple in China and a flower, 640 x 427 pixels, JPEG, CC BY 2.0 (scikit-learn's
+``datasets/images/README.txt`` names the photographers).
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
-import cv2
-import numpy as np
-
-from classifier.image.tensor import Tensor
-from classifier.model.manifest import Preprocessing
 from tools.errors import ToolError
-from tools.model.images import Image, tensor
 
 _FILES = ("china.jpg", "flower.jpg")
-_SEED = 0
-# A crop's side, as a share of the photograph's height.
-_MIN_SIDE = 0.3
-
-
-@dataclass(frozen=True)
-class Crop:
-    """A part of a photograph, as a PNG file; its class is not known."""
-
-    name: str
-    data: bytes
-    answer: int | None = None
-
-    def tensor(self, preprocessing: Preprocessing) -> Tensor:
-        return tensor(self.data, preprocessing, self.name)
 
 
 def photographs() -> list[Path]:
@@ -43,24 +19,3 @@ def photographs() -> list[Path]:
         raise ToolError("scikit-learn, whose photographs are used, is missing: give --images")
     folder = Path(package.origin).parent / "datasets" / "images"
     return [folder / name for name in _FILES]
-
-
-def crops(count: int) -> list[Image]:
-    """``count`` square parts of the photographs, half of them mirrored; always the same ones."""
-    return list(_crops(count))
-
-
-def _crops(count: int) -> Iterator[Crop]:
-    random = np.random.default_rng(_SEED)
-    whole = [(path.name, cv2.imread(str(path))) for path in photographs()]
-    for number in range(count):
-        name, pixels = whole[number % len(whole)]
-        if pixels is None:
-            raise ToolError(f"{name} of scikit-learn cannot be read: give --images")
-        height, width = pixels.shape[:2]
-        side = int(height * random.uniform(_MIN_SIDE, 1))
-        top, left = random.integers(height - side + 1), random.integers(width - side + 1)
-        crop = pixels[top : top + side, left : left + side]
-        if random.random() < 0.5:
-            crop = cv2.flip(crop, 1)
-        yield Crop(f"crop {number} of {name}", cv2.imencode(".png", crop)[1].tobytes())

@@ -9,11 +9,12 @@ from typing import Any
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
-from classifier.config import S3Prefix
-from classifier.model.bundle import MANIFEST, S3Store
+from classifier.location import S3Prefix
+from classifier.model.bundle import MANIFEST
 from classifier.model.network import Model
 from tools.errors import ToolError
 from tools.model.files import open_folder, read_file
+from tools.store import s3_store
 
 
 def publish(folder: Path, place: S3Prefix, advance: Callable[[], None]) -> None:
@@ -46,14 +47,14 @@ def publish(folder: Path, place: S3Prefix, advance: Callable[[], None]) -> None:
 
 def _refuse_taken(client: Any, place: S3Prefix, names: list[str]) -> None:
     pages = client.get_paginator("list_objects_v2").paginate(
-        Bucket=place.bucket, Prefix=place.key(""), Delimiter="/"
+        Bucket=place.bucket, Prefix=place.object("").key, Delimiter="/"
     )
     there = {item["Key"] for page in pages for item in page.get("Contents", ())}
-    if place.key(MANIFEST) in there:
+    if place.object(MANIFEST).key in there:
         raise ToolError(
             f"{place}: already holds a bundle, and a bundle is never changed; choose a new prefix"
         )
-    if strangers := sorted(there - {place.key(name) for name in names}):
+    if strangers := sorted(there - {place.object(name).key for name in names}):
         raise ToolError(f"{place}: is not empty, {strangers[0]} is there; choose a new prefix")
 
 
@@ -63,7 +64,7 @@ def _put(client: Any, place: S3Prefix, name: str, data: bytes) -> None:
     try:
         client.put_object(
             Bucket=place.bucket,
-            Key=place.key(name),
+            Key=place.object(name).key,
             Body=data,
             ChecksumSHA256=digest,
             IfNoneMatch="*",
@@ -71,7 +72,7 @@ def _put(client: Any, place: S3Prefix, name: str, data: bytes) -> None:
     except ClientError as error:
         if _code(error) != "PreconditionFailed":
             raise
-    if S3Store(place).read(name) != data:
+    if s3_store(place).read(name) != data:
         raise ToolError(f"{place}/{name}: another file of that name is there; choose a new prefix")
 
 

@@ -3,7 +3,7 @@
 import json
 import signal
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -37,7 +37,6 @@ def split(images: Sequence[Image]) -> tuple[list[Image], list[Image]]:
 
 def quantize(
     bundle: Bundle,
-    manifest: Mapping[str, Any],
     labels: bytes,
     images: Sequence[Image],
     *,
@@ -46,41 +45,39 @@ def quantize(
 ) -> NewBundle:
     """The int8 bundle of ``bundle``.
 
-    manifest: its manifest as read from JSON. labels: its label file. method: "naive" takes each
+    labels: its label file. method: "naive" takes each
     layer's smallest and largest value for its range; "entropy" cuts the range so that the
     distribution changes least. advance: called after each image that calibrated it.
 
     Raises ToolError: it is int8 already, MXNet cannot quantize it, or an image is broken.
     """
-    name, version = bundle.manifest.name, bundle.manifest.version
-    if bundle.manifest.precision != "float32":
-        raise ToolError(f"{name}: is {bundle.manifest.precision} already")
-    embedding = manifest.get("output", {}).get("embedding")
-    inputs = np.stack(list(tensors(images, bundle.manifest.input, advance)))
+    manifest = bundle.manifest
+    if manifest.precision != "float32":
+        raise ToolError(f"{manifest.name}: is {manifest.precision} already")
+    embedding = manifest.output.embedding
+    inputs = np.stack(list(tensors(images, manifest.input, advance)))
     try:
-        symbol, params = _quantize(bundle, inputs, method, embedding)
+        symbol, params = _quantize(bundle, inputs, method)
     except mx.MXNetError as error:
-        raise ToolError(f"{name}: MXNet cannot quantize it: {error}") from error
+        raise ToolError(f"{manifest.name}: MXNet cannot quantize it: {error}") from error
     return NewBundle(
-        name=name,
-        version=f"{version}-int8",
-        preprocessing=bundle.manifest.input,
-        probabilities=bundle.manifest.probabilities,
+        name=manifest.name,
+        version=f"{manifest.version}-int8",
+        preprocessing=manifest.input,
+        probabilities=manifest.output.probabilities,
         precision="int8",
-        source=bundle.manifest.source,
+        source=manifest.source,
         symbol=symbol,
         params=params,
         labels=labels,
-        description=manifest.get("description"),
-        licence=manifest.get("licence"),
+        description=manifest.description,
+        licence=manifest.licence,
         embedding=embedding,
-        features=_features(symbol, embedding) if embedding else None,
+        features=_features(symbol, embedding) if embedding else "",
     )
 
 
-def _quantize(
-    bundle: Bundle, inputs: Tensor, method: str, embedding: str | None
-) -> tuple[bytes, bytes]:
+def _quantize(bundle: Bundle, inputs: Tensor, method: str) -> tuple[bytes, bytes]:
     """The int8 symbol and its parameters; inputs: (n, 3, size, size) float32.
 
     The embedding is not quantized, nor is the average before it: both stay float32 outputs of the
@@ -88,6 +85,7 @@ def _quantize(
     """
     from mxnet.contrib.quantization import quantize_model_mkldnn  # noqa: PLC0415  (see mx)
 
+    embedding = bundle.manifest.output.embedding
     symbol = mx.sym.load_json(bundle.symbol.decode())
     arrays = mx.nd.load_frombuffer(bundle.params)
     arguments, auxiliary = (

@@ -21,6 +21,10 @@ def summary(bundle: Bundle, store: Store) -> Table:
     table.add_row("bundle", str(store))
     table.add_row("name", manifest.name)
     table.add_row("version", manifest.version)
+    if manifest.description:
+        table.add_row("knows", manifest.description)
+    if manifest.licence:
+        table.add_row("licence", manifest.licence)
     table.add_row("source", manifest.source)
     table.add_row("precision", manifest.precision)
     for role, file in manifest.files.items():
@@ -37,7 +41,7 @@ def summary(bundle: Bundle, store: Store) -> Table:
     name, color = preprocessing.name, preprocessing.color
     table.add_row("input", f"{name!r}: {size} x {size}, {fit}, {color}")
     table.add_row("pixels", f"(pixel * {preprocessing.scale:g} - {_three(mean)}) / {_three(std)}")
-    kind = "probabilities" if manifest.probabilities else "logits, softmax is applied"
+    kind = "probabilities" if manifest.output.probabilities else "logits, softmax is applied"
     table.add_row("output", f"{len(bundle.labels)} classes, {kind}")
     for name, value in read_notes(store).items():
         table.add_row(name, "\n".join(_lines(value)))

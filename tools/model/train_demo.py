@@ -12,9 +12,9 @@ import click
 import numpy as np
 
 from classifier.config import Settings
+from classifier.image.preprocessing import Preprocessing
 from classifier.image.tensor import Limits, Tensor, to_tensor
 from classifier.model.lean_mxnet import mx
-from classifier.model.manifest import Preprocessing
 from tools.model.architectures.parameters import draw
 from tools.model.architectures.resnet import ResNet
 from tools.model.digits import NAMES, Digit, held_out_digits, training_digits

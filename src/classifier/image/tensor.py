@@ -10,7 +10,7 @@ import numpy.typing as npt
 from classifier.errors import ImageTooLarge, UndecodableImage
 from classifier.image.header import Header, sniff, without_ancillary_chunks
 from classifier.image.memory_limit import memory_limit
-from classifier.model.manifest import Preprocessing
+from classifier.image.preprocessing import Preprocessing
 
 # Read by OpenCV when it is loaded; a second fence behind our own, for headers that lie.
 os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", str(1 << 28))

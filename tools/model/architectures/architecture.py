@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any, Protocol
 
-from classifier.model.manifest import Preprocessing
+from classifier.image.preprocessing import Preprocessing
 from tools.model.architectures.layer import Layer
 
 

@@ -9,8 +9,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from classifier.image.preprocessing import Preprocessing
 from classifier.model.lean_mxnet import mx
-from classifier.model.manifest import Preprocessing
 from tools.errors import ToolError
 from tools.model.architectures.layer import Layer, classify, same_padding
 from tools.model.mxnet_files import Array

@@ -14,12 +14,12 @@ from tools.model.terminal import print_written
 @click.command()
 @click.argument("file", type=PATH)
 @click.option("--labels", type=PATH, required=True, help="Label file, one a line.")
-@click.option("--description", help='What the network knows, such as "five kinds of screws".')
-@click.option("--licence", help="Of the weights.")
+@click.option(
+    "--description", default="", help='What the network knows, such as "five kinds of screws".'
+)
+@click.option("--licence", default="", help="Of the weights.")
 @to_option
-def command(
-    file: Path, labels: Path, description: str | None, licence: str | None, to: Path
-) -> None:
+def command(file: Path, labels: Path, description: str, licence: str, to: Path) -> None:
     """Make a bundle of FILE, a .pth or .safetensors state dict.
 
     ResNets and MobileNetV2, as torchvision names them, and EfficientNet-Lite0, 1 and 2 are

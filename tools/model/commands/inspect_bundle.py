@@ -9,6 +9,7 @@ from classifier.model.bundle import Folder, S3Store, read_bundle
 from tools.errors import ToolError
 from tools.model.options import Place
 from tools.model.summary import summary
+from tools.store import s3_store
 
 
 @click.command()
@@ -16,7 +17,7 @@ from tools.model.summary import summary
 def command(place: str) -> None:
     """Show what the bundle in PLACE, a folder or s3://bucket/prefix, holds; verify checksums."""
     if "://" in place:
-        store: Folder | S3Store = S3Store(Place().convert(place, None, None))
+        store: Folder | S3Store = s3_store(Place().convert(place, None, None))
     elif Path(place).is_dir():
         store = Folder(Path(place))
     else:

@@ -5,14 +5,14 @@ from pathlib import Path
 
 from rich.console import Console
 
-from classifier.model.bundle import Bundle, Folder
+from classifier.model.bundle import Bundle
 from classifier.model.labels import IMAGENET_LABELS, parse_labels
 from tools.errors import ToolError
 from tools.model.comparison import Calibration, compare
-from tools.model.files import open_folder, read_file, read_manifest
+from tools.model.crops import crops
+from tools.model.files import open_folder, read_file
 from tools.model.images import Image, find_images
 from tools.model.new_folder import refuse_existing
-from tools.model.photographs import crops
 from tools.model.quantize import quantize, split
 from tools.model.terminal import print_written, progress
 
@@ -42,12 +42,9 @@ def make_int8(
     every, title = _images(bundle, images)
     seen, held_out = split(every)
     labels = read_file(folder / bundle.manifest.files["labels"].key)
-    manifest = read_manifest(Folder(folder))
     with progress() as bar:
         task = bar.add_task("calibrating", total=len(seen))
-        int8 = quantize(
-            bundle, manifest, labels, seen, method=method, advance=lambda: bar.advance(task)
-        )
+        int8 = quantize(bundle, labels, seen, method=method, advance=lambda: bar.advance(task))
         task = bar.add_task("comparing", total=2 * len(held_out))
         calibration = Calibration(method, len(seen), title)
         comparison = compare(bundle, int8, calibration, held_out, lambda: bar.advance(task))

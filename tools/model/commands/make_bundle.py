@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from classifier.model.manifest import Preprocessing
+from classifier.image.preprocessing import Preprocessing
 from tools.model.files import read_file
 from tools.model.mxnet_files import gives_probabilities, input_name
 from tools.model.new_bundle import NewBundle
@@ -34,8 +34,10 @@ from tools.model.terminal import print_written
     type=click.Choice(["probabilities", "logits"]),
     help="What the network gives. Default: probabilities where its last operator is a softmax.",
 )
-@click.option("--description", help='What the network knows, such as "five kinds of screws".')
-@click.option("--licence", help="Of the weights.")
+@click.option(
+    "--description", default="", help='What the network knows, such as "five kinds of screws".'
+)
+@click.option("--licence", default="", help="Of the weights.")
 @to_option
 def command(  # noqa: PLR0917  (click passes them by name)
     symbol: Path,
@@ -50,8 +52,8 @@ def command(  # noqa: PLR0917  (click passes them by name)
     mean: tuple[float, ...],
     std: tuple[float, ...],
     output: str | None,
-    description: str | None,
-    licence: str | None,
+    description: str,
+    licence: str,
     to: Path,
 ) -> None:
     """Make a bundle of an MXNet network: SYMBOL (JSON), PARAMS and LABELS (one a line)."""

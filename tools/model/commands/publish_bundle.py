@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from classifier.config import S3Prefix
+from classifier.location import S3Prefix
 from tools.model.options import PATH, Place
 from tools.model.publish import publish
 from tools.model.terminal import progress

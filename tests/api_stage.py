@@ -1,59 +1,12 @@
-"""The service as a browser meets it: `make run`'s stack, behind a stage that can be stopped."""
+"""A stage of API Gateway for the tests: the local stack below a prefix, and it can be stopped."""
 
 import contextlib
 import http.client
-import os
-import signal
-import socket
-import subprocess
-import sys
 import threading
-import time
-from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 from typing import Any
 
-import pytest
-import requests
-
-ROOT = Path(__file__).parent.parent
 PREFIX = "/Prod"
-_START_S = 120
-
-
-@contextlib.contextmanager
-def running(log: Path, **variables: str) -> Iterator[str]:
-    """What ``make run`` runs, with ``variables`` in its environment; yields its address."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    with log.open("w") as output:
-        process = subprocess.Popen(
-            [sys.executable, ROOT / "scripts" / "run.py"],
-            env={**os.environ, "PORT": str(port), **variables},
-            cwd=ROOT,
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-        try:
-            _wait(process, port, log)
-            yield f"http://127.0.0.1:{port}"
-        finally:
-            process.send_signal(signal.SIGTERM)
-            process.wait(30)
-
-
-def _wait(process: "subprocess.Popen[bytes]", port: int, log: Path) -> None:
-    give_up = time.monotonic() + _START_S
-    while time.monotonic() < give_up and process.poll() is None:
-        with contextlib.suppress(requests.RequestException):
-            if requests.get(f"http://127.0.0.1:{port}/health", timeout=30).ok:
-                return
-        time.sleep(0.2)
-    pytest.fail(f"the stack did not start:\n{log.read_text()}")
 
 
 class Stage:

@@ -24,6 +24,7 @@ import pytest
 
 from tools.checks.build import parts_of
 from tools.local.environment import EMULATOR
+from tools.local.ports import free_ports
 
 BUILD = Path(__file__).parents[1] / ".aws-sam" / "build"
 SANDBOX = os.environ.get("LAMBDA_SANDBOX")
@@ -69,11 +70,11 @@ def runtime(folder: Path) -> Path:
     return folder
 
 
-class Running:
+class BuiltFunction:
     """A built function in its sandbox; ``peak_mb`` is known once it has ended."""
 
     def __init__(self, variables: dict[str, str], runtime_folder: Path, log: Path) -> None:
-        self._port, runtime_port = _free_ports()
+        self._port, runtime_port = free_ports(2)
         self._log = log
         self.peak_mb = 0
         if SANDBOX:
@@ -137,18 +138,10 @@ class Running:
 
 
 @contextlib.contextmanager
-def running(variables: dict[str, str], folder: Path) -> Iterator[Running]:
+def running(variables: dict[str, str], folder: Path) -> Iterator[BuiltFunction]:
     """The built function with ``variables`` in its environment; ``folder`` is its own to use."""
-    function = Running(variables, runtime(folder / "runtime"), folder / "log")
+    function = BuiltFunction(variables, runtime(folder / "runtime"), folder / "log")
     try:
         yield function
     finally:
         function.stop()
-
-
-def _free_ports() -> list[int]:
-    with contextlib.ExitStack() as stack:
-        probes = [stack.enter_context(socket.socket()) for _ in range(2)]
-        for probe in probes:
-            probe.bind(("127.0.0.1", 0))
-        return [probe.getsockname()[1] for probe in probes]

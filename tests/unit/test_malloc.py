@@ -1,4 +1,4 @@
-"""What malloc does with large blocks, in a process of its own, before and after it is told."""
+"""What malloc does with large blocks: in a process of its own, with either setting."""
 
 import subprocess
 import sys
@@ -9,10 +9,10 @@ import pytest
 SOURCE = Path(__file__).parents[2] / "src"
 MB = 1 << 20
 
-KEPT = """
+PROGRAM = """
 import ctypes, os, sys
 from pathlib import Path
-from classifier.runtime.malloc import give_back_large_blocks
+from classifier.runtime.malloc import return_large_blocks
 
 libc = ctypes.CDLL(None)
 libc.malloc.restype = ctypes.c_void_p
@@ -21,8 +21,8 @@ libc.malloc.argtypes, libc.free.argtypes = [ctypes.c_size_t], [ctypes.c_void_p]
 def resident():
     return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
-if sys.argv[1] == "told":
-    give_back_large_blocks()
+if sys.argv[1] == "ours":
+    return_large_blocks()
 size = 24 << 20
 libc.free(libc.malloc(size))
 before = resident()
@@ -34,8 +34,10 @@ print(resident() - before)
 """
 
 
-@pytest.mark.parametrize(("told", "least", "most"), [("told", -MB, MB), ("not", 20 * MB, 30 * MB)])
-def test_a_large_block_that_is_freed_is_gone(told: str, least: int, most: int) -> None:
-    command = [sys.executable, "-c", KEPT, told]
+@pytest.mark.parametrize(
+    ("setting", "least", "most"), [("ours", -MB, MB), ("glibc's", 20 * MB, 30 * MB)]
+)
+def test_a_freed_large_block_returns_to_the_system(setting: str, least: int, most: int) -> None:
+    command = [sys.executable, "-c", PROGRAM, setting]
     kept = int(subprocess.run(command, capture_output=True, check=True, cwd=SOURCE).stdout)
     assert least < kept < most

@@ -1,13 +1,12 @@
-"""Events of every kind become the same HttpRequest; answers become responses."""
+"""Events of every kind become the same request."""
 
 import base64
-import json
 from typing import Any
 
 import pytest
 
-from classifier.api.gateway import HttpRequest, preflight, problem, read_event, respond
-from classifier.errors import FetchFailed, InvalidRequest
+from classifier.api.event import HttpRequest, read_event
+from classifier.errors import InvalidRequest
 
 
 def v1(method: str, path: str, **members: Any) -> dict[str, Any]:
@@ -54,6 +53,7 @@ def test_a_get_is_the_same_from_everywhere(event: dict[str, Any]) -> None:
         content_type="",
         body=b"",
         request_id="r-1",
+        is_text=True,
     )
 
 
@@ -66,6 +66,49 @@ def test_a_body_is_bytes(kind: Any, header: str) -> None:
     encoded = base64.b64encode(b"\xff\xd8\xff").decode()
     binary = kind("POST", "/predict", headers={}, body=encoded, isBase64Encoded=True)
     assert read_event(binary).body == b"\xff\xd8\xff"
+
+
+def load_balancer(method: str, path: str, **members: Any) -> dict[str, Any]:
+    context = {"elb": {"targetGroupArn": "arn:aws:elasticloadbalancing:x"}}
+    return {"httpMethod": method, "path": path, "requestContext": context} | members
+
+
+@pytest.mark.parametrize(
+    "members",
+    [
+        {"queryStringParameters": {"url": "https%3A%2F%2Fx%2F%3Fa%3D1%26b%3D%C3%A9+2"}},
+        {"multiValueQueryStringParameters": {"url": ["https%3A%2F%2Fx%2F%3Fa%3D1%26b%3D%C3%A9+2"]}},
+    ],
+)
+def test_a_load_balancer_leaves_its_query_encoded(members: dict[str, Any]) -> None:
+    headers = {"multiValueHeaders": {"X-Amzn-Trace-Id": ["Root=1"], "Content-Type": ["a/b"]}}
+    request = read_event(load_balancer("GET", "/predict", **members, **headers))
+    assert request.query == (("url", "https://x/?a=1&b=é 2"),)
+    assert (request.request_id, request.content_type) == ("Root=1", "a/b")
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        v1("GET", "/prod/predict", resource="/{proxy+}", version="1.0"),
+        v1("GET", "/x/predict", resource="/{proxy+}", pathParameters={"proxy": "predict"}),
+        v1("GET", "/predict", resource="/{proxy+}"),
+        v1("GET", "/base/predict", resource="/predict"),
+        v2("GET", "/prod/predict"),
+        v2("GET", "/base/predict", routeKey="GET /predict"),
+        v2("GET", "/prod/predict", routeKey="$default"),
+        v2("GET", "/prod/predict", routeKey="ANY /{proxy+}"),
+    ],
+)
+def test_stages_and_base_paths_are_no_part_of_the_path(event: dict[str, Any]) -> None:
+    event["requestContext"]["stage"] = "prod"
+    assert read_event(event).path == "/predict"
+
+
+def test_a_path_that_begins_like_the_stage_keeps_its_beginning() -> None:
+    event = v2("GET", "/predict")
+    event["requestContext"]["stage"] = "pre"
+    assert read_event(event).path == "/predict"
 
 
 def test_a_stage_is_no_part_of_the_path() -> None:
@@ -109,39 +152,3 @@ def test_other_events_are_refused(event: dict[str, Any]) -> None:
 
 def test_lone_surrogates_in_a_body_do_no_harm() -> None:
     assert read_event(v1("POST", "/predict", body="\ud800")).body == b"\xed\xa0\x80"
-
-
-def test_a_json_response() -> None:
-    response = respond(200, {"é": 1}, "r-1")
-    assert response["statusCode"] == 200
-    assert json.loads(response["body"]) == {"é": 1}
-    assert response["isBase64Encoded"] is False
-    assert response["headers"] == {
-        "content-type": "application/json",
-        "x-request-id": "r-1",
-        "access-control-allow-origin": "*",
-        "cache-control": "no-store",
-        "x-content-type-options": "nosniff",
-    }
-
-
-def test_a_problem_document() -> None:
-    response = problem(FetchFailed("The words."), "r-1")
-    assert response["statusCode"] == 502
-    assert response["headers"]["content-type"] == "application/problem+json"
-    assert response["headers"]["access-control-allow-origin"] == "*"
-    assert json.loads(response["body"]) == {
-        "type": "urn:problem:fetch-failed",
-        "title": "The image could not be fetched",
-        "status": 502,
-        "detail": "The words.",
-        "code": "fetch-failed",
-        "request_id": "r-1",
-    }
-
-
-def test_a_preflight_says_what_may_be_asked() -> None:
-    response = preflight("r-1")
-    assert response["statusCode"] == 204
-    assert response["headers"]["access-control-allow-methods"] == "GET, POST, OPTIONS"
-    assert "content-type" in response["headers"]["access-control-allow-headers"]
