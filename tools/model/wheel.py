@@ -82,9 +82,11 @@ def _progress_bar() -> str:
 
 
 def _reason(output: list[str]) -> str:
-    """What pip gives as its error: its last line, or the first one that begins so."""
-    errors = [line.removeprefix("ERROR: ") for line in output if line.startswith("ERROR: ")]
-    return (errors or output or ["it failed without a word"])[-1]
+    """The error in what pip printed; older ones mark it with a word, newer ones with a sign."""
+    for mark in ("ERROR: ", "╰─> "):
+        if lines := [line.removeprefix(mark) for line in output if line.startswith(mark)]:
+            return lines[-1]
+    return next((line for line in reversed(output) if line), "it failed without a message")
 
 
 def _read(wheel: Path, name: str) -> bytes:
