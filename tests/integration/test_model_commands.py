@@ -17,9 +17,10 @@ import pytest
 from botocore.exceptions import ClientError
 
 from classifier.location import S3Prefix
-from classifier.model.bundle import Folder, S3Store, read_bundle
+from classifier.model.bundle import Folder, read_bundle
 from tools.model import cli as tool
 from tools.model import publish as publishing
+from tools.store import s3_store
 
 ROOT = Path(__file__).parents[2]
 
@@ -119,7 +120,7 @@ def test_the_output_is_what_one_says(bundle: Path, tmp_path: Path, does: Says, o
     options = "--name", "x", "--size", 32, "--output", output, "--to", tmp_path / "to"
     does("bundle", *parts(bundle), *options)
     made = read_bundle(Folder(tmp_path / "to")).manifest
-    assert made.probabilities == (output == "probabilities")
+    assert made.output.probabilities == (output == "probabilities")
 
 
 @pytest.mark.parametrize(
@@ -218,7 +219,7 @@ def test_evaluate(bundle: Path, images: Path, does: Says) -> None:
 
 def test_evaluate_refuses_what_it_cannot_count(bundle: Path, images: Path, refuses: Says) -> None:
     (images / "stranger_1.png").write_bytes((images / "c0_a.png").read_bytes())
-    assert "stranger_1.png: the name tells no class" in refuses(
+    assert "stranger_1.png: the name has no class" in refuses(
         "evaluate", bundle, "--images", images
     )
     (images / "stranger_1.png").write_bytes(b"no image")
@@ -235,14 +236,14 @@ def test_publish_and_inspect_in_s3(
         said
         == "s3://models/colors/1 holds the bundle: deploy with MODEL_URI=s3://models/colors/1\n"
     )
-    assert read_bundle(S3Store(S3Prefix("models", "colors/1"))) == read_bundle(Folder(bundle))
+    assert read_bundle(s3_store(S3Prefix("models", "colors/1"))) == read_bundle(Folder(bundle))
     assert "s3://models/colors/1" in does("inspect", "s3://models/colors/1")
 
     # The next version goes beside it, and below it.
     newer = colors.write_bundle(tmp_path / "newer", version="2")
     assert "already holds a bundle" in refuses("publish", newer, "s3://models/colors/1")
     does("publish", newer, "s3://models/colors/1/2")
-    assert read_bundle(S3Store(S3Prefix("models", "colors/1"))).manifest.version == "1"
+    assert read_bundle(s3_store(S3Prefix("models", "colors/1"))).manifest.version == "1"
 
 
 def test_publish_takes_over_only_what_is_the_same(

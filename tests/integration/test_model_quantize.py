@@ -15,10 +15,12 @@ import pytest
 from classifier.model.bundle import Folder, read_bundle
 from classifier.model.network import Model
 from tools.model import cli as tool
-from tools.model import quantize as quantizing
+from tools.model.commands import int8
+from tools.model.comparison import Comparison
 from tools.model.digits import held_out_digits
 from tools.model.evaluate import probabilities
 from tools.model.images import find_images
+from tools.model.quantize import split
 
 ROOT = Path(__file__).parents[2]
 DEMO = ROOT / "models" / "demo"
@@ -58,7 +60,7 @@ def test_an_int8_bundle_loads_and_agrees(
 
     # The report is what one finds by hand.
     before, after = Model.load(read_bundle(Folder(DEMO))), Model.load(bundle)
-    _, held_out = quantizing.split(find_images(digits, bundle.labels))
+    _, held_out = split(find_images(digits, bundle.labels))
     old, new = (probabilities(m, held_out, lambda: None).argmax(1) for m in (before, after))
     answers = np.array([image.answer for image in held_out])
     assert note["agreement"] == pytest.approx(np.mean(old == new), abs=1e-4)
@@ -74,12 +76,12 @@ def test_an_int8_bundle_loads_and_agrees(
 
 @pytest.fixture
 def half_agreeing(monkeypatch: pytest.MonkeyPatch) -> None:
-    compare = quantizing.compare
+    compare = int8.compare
 
-    def worse(*arguments: Any) -> quantizing.Comparison:
+    def worse(*arguments: Any) -> Comparison:
         return dataclasses.replace(compare(*arguments), agreement=0.5)
 
-    monkeypatch.setattr(quantizing, "compare", worse)
+    monkeypatch.setattr(int8, "compare", worse)
 
 
 @pytest.mark.usefixtures("half_agreeing")

@@ -358,17 +358,6 @@ def test_gateway_answers_for_a_failing_function(failing_function: Any) -> None:
         assert one.text != other.text
 
 
-def test_best_available_bundle_is_chosen(tmp_path: Path) -> None:
-    assert models.choose(None, tmp_path).folder == tmp_path / "synthetic"
-    assert "labels mean nothing" in models.choose(None, tmp_path).remark
-    (tmp_path / "demo").mkdir()
-    assert models.choose(None, tmp_path).folder == tmp_path / "demo"
-    assert "handwritten digits" in models.choose(None, tmp_path).remark
-    (tmp_path / "resnet-18").mkdir()
-    assert models.choose(None, tmp_path) == models.Choice(tmp_path / "resnet-18")
-    assert models.choose("demo", tmp_path).folder == tmp_path / "demo"
-
-
 def test_bundle_without_manifest_is_read_completely(tmp_path: Path, bundle: Path) -> None:
     (tmp_path / "resnet-18-symbol.json").write_bytes(b"{}")
     (tmp_path / "resnet-18-0000.params").write_bytes(b"params")

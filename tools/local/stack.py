@@ -6,7 +6,6 @@ import os
 import socket
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from pathlib import Path
 from time import monotonic
 
 from samcli.lib.providers.provider import Stack
@@ -14,13 +13,16 @@ from samcli.lib.providers.sam_stack_provider import SamLocalStackProvider
 from waitress.server import create_server
 
 from tools.errors import ToolError
-from tools.local import function, models
+from tools.local import function
 from tools.local.environment import Environment
 from tools.local.gateway import create_app
+from tools.local.models import read
 from tools.local.pool import Pool
 from tools.local.ports import HOST
 from tools.local.s3 import LocalS3
 from tools.local.terminal import Terminal
+from tools.model.choice import Choice, choose
+from tools.model.terminal import byte_progress, show_downloads
 from tools.project import ROOT
 
 MODELS = ROOT / "models"
@@ -48,7 +50,7 @@ def serve(
     variables = {"OMP_NUM_THREADS": function.threads(environments)}
     is_local_model = not os.environ.get("MODEL_URI", "").strip()
     if is_local_model:
-        variables |= _publish(terminal, stack, models.choose(model, MODELS), s3_port)
+        variables |= _publish(terminal, stack, _choose(terminal, model), s3_port)
     elif model:
         raise ToolError("MODEL and MODEL_URI are both set; one of them is enough.")
     else:
@@ -93,15 +95,16 @@ def serve(
     server.run()
 
 
-def _publish(
-    terminal: Terminal, stack: ExitStack, choice: models.Choice, port: int
-) -> dict[str, str]:
+def _choose(terminal: Terminal, model: str | None) -> Choice:
+    """The bundle to serve; downloads are shown."""
+    with byte_progress() as bars:
+        return choose(model, MODELS, show_downloads(bars, terminal.console))
+
+
+def _publish(terminal: Terminal, stack: ExitStack, choice: Choice, port: int) -> dict[str, str]:
     """Start a local S3 with the bundle in it; returns the variables that find it."""
-    if choice.folder == MODELS / "synthetic" and not choice.folder.is_dir():
-        with terminal.console.status("Drawing the weights of a synthetic ResNet-18"):
-            _make_synthetic(choice.folder)
     with terminal.console.status("Publishing the bundle"):
-        bundle, files = models.read(choice.folder)
+        bundle, files = read(choice.folder)
         s3 = LocalS3(port)
         with _port_errors("S3_PORT", port):
             s3.start()
@@ -150,10 +153,3 @@ def _template() -> Stack:
 
 def _count(number: int | str, noun: str) -> str:
     return f"{number} {noun}{'' if int(number) == 1 else 's'}"
-
-
-def _make_synthetic(folder: Path) -> None:
-    # Imported here: the model tool brings MXNet along, which only this one step needs.
-    from tools.model.synthetic import synthetic  # noqa: PLC0415
-
-    synthetic(seed=0).write(folder)

@@ -13,7 +13,7 @@ from classifier.location import S3Prefix
 from classifier.model.bundle import MANIFEST
 from classifier.model.network import Model
 from tools.errors import ToolError
-from tools.model.draft import open_folder, read_file
+from tools.model.files import open_folder, read_file
 from tools.store import s3_store
 
 

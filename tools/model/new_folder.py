@@ -1,4 +1,4 @@
-"""Where a bundle is written: a folder that appears whole, or not at all."""
+"""A folder that appears whole, or not at all: a bundle is written into one."""
 
 import shutil
 import tempfile
@@ -28,14 +28,14 @@ def new_folder(folder: Path) -> Iterator[Path]:
 
     It is a sibling, so that the last step is one rename: nobody ever sees half a bundle.
 
-    Raises ToolError: ``folder`` holds something. OSError: the disk refuses.
+    Raises ToolError: ``folder`` is not empty. OSError: the disk refuses.
     """
     refuse_existing(folder)
     folder.parent.mkdir(parents=True, exist_ok=True)
-    made = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+    temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
     try:
-        yield made
-        made.chmod(0o755)  # mkdtemp's is for its owner alone
-        made.rename(folder)  # takes an empty folder's place, and no other's
+        yield temporary
+        temporary.chmod(0o755)  # mkdtemp's is for its owner alone
+        temporary.rename(folder)  # takes an empty folder's place, and no other's
     finally:
-        shutil.rmtree(made, ignore_errors=True)
+        shutil.rmtree(temporary, ignore_errors=True)

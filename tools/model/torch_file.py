@@ -20,11 +20,13 @@ from typing import Any
 import numpy as np
 
 from tools.errors import ToolError
-from tools.model.network import Array
+from tools.model.mxnet_files import Array
 
 ZIP = b"PK\x03\x04"
 _MAGIC = 0x1950A86A20F9469CFC6C
 STREAM = pickle.dumps(_MAGIC, protocol=2)
+# Where training scripts keep the state dict.
+_WRAPPERS = ("state_dict", "model_state_dict", "model", "ema")
 _INSTEAD = "only tensors of plain numbers are taken: save model.float().state_dict() instead"
 
 _TYPES = {
@@ -124,7 +126,7 @@ def _refuse_big_endian(little: bool) -> None:
 
 
 class _Reader(pickle.Unpickler):
-    """Reads one pickle from a stream; the storages that it spoke of are in ``storages``."""
+    """Reads one pickle from a stream; the storages that it refers to are in ``storages``."""
 
     def __init__(self, stream: io.BytesIO) -> None:
         super().__init__(stream)
@@ -137,7 +139,7 @@ class _Reader(pickle.Unpickler):
         for opcode, value, _ in opcodes:
             if opcode.name not in _OPCODES:
                 raise ToolError(f"it holds more than tensors ({opcode.name}); {_INSTEAD}")
-            if opcode.name == "LONG_BINPUT" and value > len(opcodes):
+            if opcode.name == "LONG_BINPUT" and (value or 0) > len(opcodes):
                 raise ToolError("its pickle is not one that torch.save wrote")
         self._stream.seek(start)
         return self.load()
@@ -170,9 +172,12 @@ _ANSWERS: dict[tuple[str, str], Callable[..., Any]] = {
 
 
 def _arrays(tree: Any, read: Callable[[Storage], bytes]) -> dict[str, Array]:
-    """The named tensors in ``tree``: a state_dict, or what keeps one under "state_dict"."""
-    if isinstance(tree, Mapping) and isinstance(tree.get("state_dict"), Mapping):
-        tree = tree["state_dict"]
+    """The named tensors in ``tree``: a state_dict, or what keeps one under a usual name."""
+    while isinstance(tree, Mapping):
+        inner = (tree[name] for name in _WRAPPERS if isinstance(tree.get(name), Mapping))
+        if (wrapped := next(inner, None)) is None:
+            break
+        tree = wrapped
     if not isinstance(tree, Mapping) or not tree:
         raise ToolError("it holds no state_dict")
     for name, value in tree.items():

@@ -1,4 +1,4 @@
-"""A bundle before it has a place: checked in memory, then written whole."""
+"""A bundle that is being made: checked in memory, then written whole."""
 
 import dataclasses
 import hashlib
@@ -8,15 +8,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from classifier.image.preprocessing import Preprocessing
-from classifier.model.bundle import MANIFEST, Bundle, Folder, Store, read_bundle
+from classifier.model.bundle import MANIFEST, Bundle, Folder, read_bundle
 from classifier.model.labels import parse_labels
 from classifier.model.manifest import ROLES, File, Manifest, Output, parse_manifest
 from classifier.model.network import Model
 from tools.errors import ToolError
-from tools.model.destination import new_folder
+from tools.model.architectures.architecture import Architecture
+from tools.model.architectures.layer import EMBEDDING
+from tools.model.new_folder import new_folder
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
@@ -31,7 +33,10 @@ class NewBundle:
     """Everything that a bundle holds.
 
     symbol, params, labels: the three files' contents.
-    origins: what errors call them, by role; by default the names that they get.
+    description: what the network knows. licence: of its weights.
+    embedding, features: names of the symbol's outputs before the last layer, (n, length) float32,
+    and before the global average, (n, channels, height, width) float32.
+    origins: what errors call the files, by role; by default the names that they get.
     notes: further members of the manifest, such as a measured accuracy.
     """
 
@@ -44,13 +49,30 @@ class NewBundle:
     labels: bytes
     version: str = field(default_factory=today)
     precision: str = "float32"
+    description: str = ""
+    licence: str = ""
+    embedding: str = ""
+    features: str = ""
     origins: Mapping[str, str] = field(default_factory=dict)
     notes: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, architecture: Architecture, **members: Any) -> Self:
+        """The bundle of a network that is built here; members: params, labels, source, and more."""
+        defaults = {
+            "name": architecture.name,
+            "preprocessing": architecture.preprocessing,
+            "probabilities": False,
+            "symbol": architecture.symbol().tojson().encode(),
+            "embedding": EMBEDDING,
+            "features": architecture.features,
+        }
+        return cls(**(defaults | members))
 
     def model(self) -> Model:
         """The network, bound and run once: the check that the function makes when it starts.
 
-        Raises BundleError, which opens with the file that is at fault.
+        Raises BundleError, which begins with the file that is wrong.
         """
         keys = self._keys() | dict(self.origins)
         manifest = Manifest(
@@ -58,7 +80,7 @@ class NewBundle:
             version=self.version,
             files={role: File(keys[role]) for role in ROLES},
             input=self.preprocessing,
-            output=Output(self.probabilities),
+            output=Output(self.probabilities, self.embedding, self.features),
             precision=self.precision,
             source=self.source,
         )
@@ -66,13 +88,13 @@ class NewBundle:
         return Model.load(Bundle(manifest, self.symbol, self.params, labels))
 
     def write(self, to: Path) -> Manifest:
-        """Check the bundle and write it into the folder ``to``, which must not hold anything.
+        """Check the bundle and write it into the folder ``to``, which must be absent or empty.
 
         Raises BundleError: the network, its parameters, its labels and its preprocessing do not fit
-        together. ToolError: ``to`` is taken, or the name is none.
+        together. ToolError: ``to`` is not empty, or the name is not valid.
         """
         if not _NAME.fullmatch(self.name):
-            raise ToolError(f"{self.name!r} is no name: use letters, digits, dots, - and _")
+            raise ToolError(f"{self.name!r} is no name; use letters, digits, dots, - and _")
         manifest = self._manifest()
         parse_manifest(manifest, "the preprocessing")  # before seconds go into the network
         self.model()
@@ -101,41 +123,22 @@ class NewBundle:
             }
             for role, key in self._keys().items()
         }
+        output = {"embedding": self.embedding, "features": self.features}
         members = {
             "name": self.name,
             "version": self.version,
+            "description": self.description,
+            "licence": self.licence,
             "files": files,
             "input": dataclasses.asdict(self.preprocessing),
-            "output": {"probabilities": self.probabilities},
+            "output": {"probabilities": self.probabilities} | _filled(output),
             "precision": self.precision,
             "source": self.source,
         }
-        return (json.dumps(members | dict(self.notes), indent=2) + "\n").encode()
+        members = _filled(members) | dict(self.notes)
+        return (json.dumps(members, indent=2) + "\n").encode()
 
 
-def read_file(path: Path) -> bytes:
-    """The content of ``path``. Raises ToolError, which names it."""
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise ToolError(f"{path}: {error.strerror}") from error
-
-
-def read_notes(store: Store) -> dict[str, Any]:
-    """The members of the manifest in ``store`` that the function does not read."""
-    try:
-        members = json.loads(store.read(MANIFEST))
-    except FileNotFoundError:
-        return {}
-    known = {field.name for field in dataclasses.fields(Manifest)} | {"output"}
-    return {name: value for name, value in members.items() if name not in known}
-
-
-def open_folder(folder: Path) -> Bundle:
-    """The bundle in ``folder``, every checksum verified.
-
-    Raises BundleError: it is broken. ToolError: there is no such folder.
-    """
-    if not folder.is_dir():
-        raise ToolError(f"{folder}: no such folder")
-    return read_bundle(Folder(folder))
+def _filled(members: Mapping[str, Any]) -> dict[str, Any]:
+    """Those members that are not empty: texts may be missing."""
+    return {name: value for name, value in members.items() if value}

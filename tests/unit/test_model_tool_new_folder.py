@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tools.errors import ToolError
-from tools.model.destination import new_folder
+from tools.model.new_folder import new_folder
 
 
 def test_it_appears_when_the_block_ends(tmp_path: Path) -> None:
@@ -18,7 +18,7 @@ def test_it_appears_when_the_block_ends(tmp_path: Path) -> None:
     assert list(to.parent.iterdir()) == [to]
 
 
-@pytest.mark.parametrize("error", [KeyboardInterrupt(), ToolError("no"), OSError()])
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), ToolError("x"), OSError()])
 def test_nothing_is_left_when_the_block_fails(tmp_path: Path, error: BaseException) -> None:
     def fail(to: Path) -> None:
         with new_folder(to) as folder:

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from tools.errors import ToolError
-from tools.model.pickled import read_pth
+from tools.model.torch_file import read_pth
 
 TYPES = {"f4": "FloatStorage", "f8": "DoubleStorage", "f2": "HalfStorage", "i8": "LongStorage"}
 MAGIC = 0x1950A86A20F9469CFC6C

@@ -1,4 +1,4 @@
-"""MXNet's own two files: a symbol's JSON and a parameter file, as they come and as they go."""
+"""MXNet's two files, read and written: a symbol's JSON and a parameter file."""
 
 import json
 import tempfile
@@ -18,12 +18,12 @@ SOFTMAX = frozenset({"SoftmaxOutput", "Softmax", "softmax", "SoftmaxActivation"}
 def gives_probabilities(symbol: bytes) -> bool:
     """Whether the last operator of the graph in ``symbol`` is a softmax.
 
-    False of what is no graph at all: whoever loads it will say so.
+    False where it is no graph at all: loading it says so.
     """
     try:
         graph = json.loads(symbol)
-        head = graph["nodes"][graph["heads"][0][0]]
-        return head["op"] in SOFTMAX
+        last = graph["nodes"][graph["heads"][0][0]]
+        return last["op"] in SOFTMAX
     except (ValueError, LookupError, TypeError):
         return False
 
@@ -41,11 +41,11 @@ def input_name(symbol: bytes, params: bytes, where: str) -> str:
         return "data"  # loading the model says which of the two is broken
     if not isinstance(named, dict) or "data" in arguments:
         return "data"
-    free = [a for a in arguments if f"arg:{a}" not in named and not a.endswith("_label")]
-    if len(free) != 1:
-        said = ", ".join(free) or "none"
-        raise ToolError(f"{where}: the network should have one input, the image; it has {said}")
-    return free[0]
+    inputs = [a for a in arguments if f"arg:{a}" not in named and not a.endswith("_label")]
+    if len(inputs) != 1:
+        names = ", ".join(inputs) or "none"
+        raise ToolError(f"{where}: the network should have one input, the image; it has {names}")
+    return str(inputs[0])
 
 
 def params_file(arguments: Mapping[str, Array], auxiliary: Mapping[str, Array]) -> bytes:
@@ -56,8 +56,8 @@ def params_file(arguments: Mapping[str, Array], auxiliary: Mapping[str, Array]) 
 
 
 def save_arrays(arrays: Mapping[str, object]) -> bytes:
-    """MXNet's file of the named ``mx.nd.NDArray`` in ``arrays``; it only writes to a disk."""
-    with tempfile.TemporaryDirectory() as folder:
+    """MXNet's parameter file of the named ``mx.nd.NDArray`` in ``arrays``."""
+    with tempfile.TemporaryDirectory() as folder:  # MXNet writes to a disk only
         path = Path(folder, "params")
         mx.nd.save(str(path), dict(arrays))
         return path.read_bytes()
