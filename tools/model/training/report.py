@@ -124,7 +124,7 @@ class Report:
             low, high = accuracy.interval
             remarks.append(
                 f"Only {accuracy.images} images judge. With other ones the accuracy may be"
-                f" anything from {low:.0%} to {high:.0%}: more images make it a figure to rely on."
+                f" anything from {low:.1%} to {high:.1%}: more images make it a figure to rely on."
             )
         if across := [each for each in self.twins if each.is_across]:
             remarks.append(
@@ -167,7 +167,7 @@ class Report:
             )
         if self.doubtful:
             remarks.append(
-                f"{_count(len(self.doubtful), 'image')} may be in the wrong folder. Look at them"
+                f"{_count(len(self.doubtful), 'image')} may be in the wrong folder. Look there"
                 " first: a wrong label costs more than a missing image."
             )
         if self.failures:

@@ -9,7 +9,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from tools.model.training.evaluation import Share
-from tools.model.training.report import Report
+from tools.model.training.report import Int8, Report
 
 # The page beside the bundle has more.
 _ROWS = 10
@@ -22,7 +22,7 @@ def print_report(report: Report, console: Console) -> None:
     low, high = accuracy.interval
     console.print(
         f"\n[bold]{accuracy.value:.1%}[/] of {accuracy.images} images that were not trained with"
-        f" are right (95 % interval: {low:.1%} to {high:.1%})",
+        f" are right (95% interval: {low:.1%} to {high:.1%})",
         highlight=False,
     )
     console.print(
@@ -39,6 +39,7 @@ def print_report(report: Report, console: Console) -> None:
     console.print(_minima(report))
     for remark in report.remarks():
         console.print(f"[yellow]*[/] {escape(remark)}", highlight=False)
+    console.print(f"[yellow]*[/] {escape(_int8(report.int8))}", highlight=False)
     for title, lines in _lists(report):
         console.print(f"\n{title}", highlight=False)
         for line in lines[:_ROWS]:
@@ -46,6 +47,17 @@ def print_report(report: Report, console: Console) -> None:
         if len(lines) > _ROWS:
             console.print(f"  and {len(lines) - _ROWS} more: see the report", highlight=False)
     console.print()
+
+
+def _int8(int8: Int8) -> str:
+    """How int8 went."""
+    if int8.failure:
+        return f"int8 does not go: {int8.failure}"
+    return (
+        f"int8 gives {percent(int8.agreement)} of {int8.agreement.images} held-out images the same"
+        f" label, and is {int8.speedup:.1f} times as fast."
+        + ("" if int8.command else " That is not good enough to use it.")
+    )
 
 
 def _classes(report: Report) -> Table:
@@ -68,7 +80,7 @@ def _classes(report: Report) -> Table:
 
 def _confusion(report: Report) -> Table:
     names = [each.name for each in report.evaluation.classes]
-    table = Table("is", box=box.SIMPLE, title="what the images are, and what they are called")
+    table = Table("is", box=box.SIMPLE, title="held-out images: what they are, and are called")
     for name in names:
         table.add_column(escape(name), justify="right")
     for name, row in zip(names, report.evaluation.confusion, strict=True):
