@@ -9,7 +9,6 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from sklearn.datasets import load_digits
 
 from classifier.image.preprocessing import Preprocessing
 
@@ -82,6 +81,8 @@ def write_colors(folder: Path, count: int | dict[str, int] = 10, first_seed: int
 
 def write_digits(folder: Path) -> Path:
     """scikit-learn's 1,797 handwritten digits, ``folder/<digit>/0000.png``."""
+    from sklearn.datasets import load_digits  # not before MXNet: mx.nd.array warns of SciPy
+
     digits = load_digits()
     for number, (pixels, digit) in enumerate(zip(digits.images, digits.target, strict=True)):
         to = folder / str(digit) / f"{number:04}.png"

@@ -7,8 +7,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.linear_model import LogisticRegression
 
 from classifier.model.labels import Probabilities
 from tools.model.base import Embeddings
@@ -125,6 +123,10 @@ class _Scale:
 
 def _regress(scaled: _Logits, labels: Labels, strength: float) -> tuple[_Logits, _Logits]:
     """Weight (classes, length) and bias (classes,)."""
+    # scikit-learn takes a second to import, and MXNet warns where it brought SciPy before.
+    from sklearn.exceptions import ConvergenceWarning  # noqa: PLC0415
+    from sklearn.linear_model import LogisticRegression  # noqa: PLC0415
+
     model = LogisticRegression(C=strength, class_weight="balanced", max_iter=1000)
     with warnings.catch_warnings():
         # Almost there is good enough.
