@@ -288,7 +288,7 @@ def test_the_endpoint_answers_as_the_report_says(
     confusion = np.zeros((3, 3), int)
     with run_local_stack(tmp_path / "log", MODEL=str(folder)) as api:
         health = requests.get(f"{api}/health", timeout=30).json()
-        assert health["description"] == "<b>red & white, blue and green"
+        assert health["model"]["description"] == "<b>red & white, blue and green"
         for path in sorted(validation.glob("*/*.png")):
             if path.name == "copy.png":
                 continue

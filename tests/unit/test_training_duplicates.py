@@ -17,7 +17,7 @@ def features(images: list[np.ndarray], labels: list[int] | None = None) -> Featu
     thumbnails = [cv2.resize(each, side, interpolation=cv2.INTER_AREA) for each in images]
     return Features(
         tuple(Sample(Path(str(index)), label) for index, label in enumerate(labels)),
-        np.zeros((len(images), 1), np.float32),
+        {},
         np.array(thumbnails),
         tuple(each.tobytes() for each in images),
     )

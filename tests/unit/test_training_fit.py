@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tools.model.training.fit import Fit, fit, steps
+from tools.model.training.fit import Fit, fit, fit_best, steps
 
 
 def draw(counts: list[int], spread: float, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -84,3 +84,13 @@ def test_two_images_a_class_are_enough_to_fit() -> None:
     embeddings, labels = draw([2, 2], 0.1)
     result = fit(embeddings, labels, np.arange(4), 0)
     assert (result.layer.probabilities(embeddings).argmax(axis=1) == labels).all()
+
+
+def test_corners_are_taken_where_they_are_clearly_better() -> None:
+    embeddings, labels = draw([50, 50], 0.3)
+    random = np.random.default_rng(0)
+    noise = random.normal(size=embeddings.shape).astype(np.float32)
+    groups = np.arange(100)
+    assert fit_best({"average": noise, "corners": embeddings}, labels, groups, 0).kind == "corners"
+    same = {"average": embeddings, "corners": embeddings + noise / 100}
+    assert fit_best(same, labels, groups, 0).kind == "average"

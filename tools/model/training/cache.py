@@ -9,7 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-# 90,000 images with EfficientNet-Lite0. What was used longest ago goes first.
+# 20,000 images with EfficientNet-Lite0. What was used longest ago goes first.
 LIMIT_BYTES = 512 * 1024 * 1024
 
 _SCHEMA = """

@@ -1,7 +1,7 @@
 """Images become embeddings: each goes once through the function's decoder and the base network."""
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,7 +24,7 @@ type Labels = npt.NDArray[np.int64]
 
 THUMBNAIL_SIDE = 16
 # Part of the cache's keys: another one makes older entries useless.
-_FORMAT = f"1 {cv2.__version__}"
+_FORMAT = f"2 {cv2.__version__}"
 
 
 @dataclass(frozen=True)
@@ -37,10 +37,10 @@ class Failure:
 
 @dataclass(frozen=True)
 class Features:
-    """Of ``samples``, in order: embeddings, thumbnails, and the files' SHA-256."""
+    """Of ``samples``, in order: embeddings of each kind, thumbnails, and the files' SHA-256."""
 
     samples: tuple[Sample, ...]
-    embeddings: Embeddings
+    embeddings: Mapping[str, Embeddings]
     thumbnails: Thumbnails
     digests: tuple[bytes, ...]
 
@@ -54,7 +54,7 @@ class Features:
         indices = np.flatnonzero(which)
         return Features(
             tuple(self.samples[index] for index in indices),
-            self.embeddings[indices],
+            {kind: array[indices] for kind, array in self.embeddings.items()},
             self.thumbnails[indices],
             tuple(self.digests[index] for index in indices),
         )
@@ -63,7 +63,10 @@ class Features:
         """These samples, then those of ``other``."""
         return Features(
             self.samples + other.samples,
-            np.concatenate([self.embeddings, other.embeddings]),
+            {
+                kind: np.concatenate([array, other.embeddings[kind]])
+                for kind, array in self.embeddings.items()
+            },
             np.concatenate([self.thumbnails, other.thumbnails]),
             self.digests + other.digests,
         )
@@ -118,12 +121,17 @@ class Extractor:
             if value:
                 rows.append((sample, digest, value))
             advance()
-        length, side = self._base.length, THUMBNAIL_SIDE
-        embeddings = [np.frombuffer(value, np.float32, length) for _, _, value in rows]
-        thumbnails = [np.frombuffer(value, np.uint8, offset=4 * length) for _, _, value in rows]
+        embeddings = {}
+        at = 0
+        for kind, length in self._base.lengths.items():
+            arrays = [np.frombuffer(value, np.float32, length, at) for _, _, value in rows]
+            embeddings[kind] = np.array(arrays, np.float32).reshape(-1, length)
+            at += 4 * length
+        thumbnails = [np.frombuffer(value, np.uint8, offset=at) for _, _, value in rows]
+        side = THUMBNAIL_SIDE
         features = Features(
             tuple(sample for sample, _, _ in rows),
-            np.array(embeddings, np.float32).reshape(-1, length),
+            embeddings,
             np.array(thumbnails, np.uint8).reshape(-1, side, side, 3),
             tuple(digest for _, digest, _ in rows),
         )
@@ -138,9 +146,10 @@ class Extractor:
             if prepared.failure:
                 failures.append(Failure(prepared.sample.path, prepared.failure))
             elif prepared.tensor is not None:
-                embedding = self._base.embed([prepared.tensor])[0]
+                embeddings = self._base.embed_all([prepared.tensor])
                 thumbnail = _thumbnail(prepared.tensor, self._preprocessing)
-                value = embedding.tobytes() + thumbnail.tobytes()
+                value = b"".join(array.tobytes() for array in embeddings.values())
+                value += thumbnail.tobytes()
                 self._cache.put(prepared.key, value)
             yield prepared.sample, prepared.digest, value
 
@@ -151,7 +160,7 @@ class Extractor:
             return _Prepared(sample, failure=error.strerror or str(error))
         digest = hashlib.sha256(data).digest()
         key = hashlib.sha256(self._identity + digest).digest()
-        expected = 4 * self._base.length + 3 * THUMBNAIL_SIDE**2
+        expected = 4 * sum(self._base.lengths.values()) + 3 * THUMBNAIL_SIDE**2
         if (value := self._cache.get(key)) and len(value) == expected:
             return _Prepared(sample, digest, value=value)
         try:

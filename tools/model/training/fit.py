@@ -1,7 +1,7 @@
 """The last layer: logistic regression on embeddings, its strength chosen by cross-validation."""
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from classifier.model.labels import Probabilities
-from tools.model.base import Embeddings
+from tools.model.base import AVERAGE, Embeddings
 from tools.model.mxnet_files import Array
 from tools.model.training.duplicates import Groups
 from tools.model.training.features import Labels
@@ -42,16 +42,48 @@ class LastLayer:
 class Fit:
     """What was fitted, and how.
 
+    kind: of the embeddings, a key of ``Base.lengths``.
     strength: the one of ``STRENGTHS`` with the least log loss in cross-validation.
     temperature: logits were divided by it, so that probabilities are as high as they are right;
     found by cross-validation too. out_of_fold: (n, classes), the probabilities of each image by a
     layer that was not trained with it or its duplicates.
     """
 
+    kind: str
     layer: LastLayer
     strength: float
     temperature: float
     out_of_fold: Probabilities
+
+
+def fit_best(
+    embeddings: Mapping[str, Embeddings],
+    labels: Labels,
+    groups: Groups,
+    seed: int,
+    advance: Callable[[], None] = lambda: None,
+) -> Fit:
+    """The fit of the first kind of embeddings, or of another that is clearly better.
+
+    EfficientNet-Lite0, corners in place of the average: 98.6 % of 360 handwritten digits where the
+    average has 94.7; ants and bees 97.1 % where it has 96.8 (20 splits), which is no difference.
+    The average is the one that a class activation map can be drawn of.
+    """
+    fits = [
+        fit(array, labels, groups, seed, advance, kind=kind) for kind, array in embeddings.items()
+    ]
+    best = fits[0]
+    for other in fits[1:]:
+        if is_clearly_better(other.out_of_fold, best.out_of_fold, labels):
+            best = other
+    return best
+
+
+def is_clearly_better(one: Probabilities, other: Probabilities, labels: Labels) -> bool:
+    """Whether ``one`` is right more often than ``other``, by more than chance (McNemar's test)."""
+    one_right, other_right = (each.argmax(axis=1) == labels for each in (one, other))
+    wins, losses = (one_right & ~other_right).sum(), (other_right & ~one_right).sum()
+    return bool(wins - losses > 2 * np.sqrt(wins + losses))
 
 
 def fit(
@@ -60,6 +92,8 @@ def fit(
     groups: Groups,
     seed: int,
     advance: Callable[[], None] = lambda: None,
+    *,
+    kind: str = AVERAGE,
 ) -> Fit:
     """Fit the last layer. Each class weighs the same, however many images it has.
 
@@ -87,6 +121,7 @@ def fit(
     temperature = min(_TEMPERATURES, key=lambda each: _log_loss(logits / each, labels))
     weight, bias = _regress(scaled, labels, strength)
     return Fit(
+        kind,
         scale.undo(weight / temperature, bias / temperature),
         strength,
         float(temperature),

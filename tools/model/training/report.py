@@ -56,16 +56,17 @@ class Int8:
 class Report:
     """Of one training.
 
-    held_out: what judges, in words. mistakes: of the held-out images, the most confident first.
-    doubtful: of all images, the likeliest wrong labels first. twins: see ``Twins``.
-    alike: classes whose images are so much alike that copies cannot be told. others: files of
-    other types.
+    kind: of the embeddings, a key of ``Base.lengths``. held_out: what judges, in words.
+    mistakes: of the held-out images, the most confident first. doubtful: of all images, the
+    likeliest wrong labels first. alike: classes whose images are so much alike that copies cannot
+    be told. others: files of other types.
     """
 
     name: str
     base: str
     base_source: str
     seed: int
+    kind: str
     strength: float
     temperature: float
     held_out: str
@@ -92,6 +93,7 @@ class Report:
         evaluation = self.evaluation
         note: dict[str, Any] = {
             "base": self.base,
+            "embedding": self.kind,
             "seed": self.seed,
             "strength": self.strength,
             "temperature": round(self.temperature, 4),

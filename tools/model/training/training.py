@@ -16,7 +16,7 @@ from tools.model.new_bundle import NewBundle
 from tools.model.training.duplicates import Duplicates, find_duplicates
 from tools.model.training.evaluation import doubtful, evaluate
 from tools.model.training.features import Extractor, Failure, Features
-from tools.model.training.fit import Fit, fit, steps
+from tools.model.training.fit import Fit, fit_best, steps
 from tools.model.training.folder import ClassFolder, Sample, check_counts, labels_file, read_folder
 from tools.model.training.report import Int8, Judgement, Report, Twins, and_list
 from tools.model.training.split import hold_out
@@ -95,9 +95,10 @@ def train(
         )
     seen = features.part(~is_held_out)
     groups = duplicates.groups[~is_held_out]
-    with progress("training", steps(len(seen.samples))) as advance:
-        result = fit(seen.embeddings, seen.labels, groups, plan.seed, advance)
-    every = result.layer.probabilities(features.embeddings)
+    count = len(features.embeddings) * steps(len(seen.samples))
+    with progress("training", count) as advance:
+        result = fit_best(seen.embeddings, seen.labels, groups, plan.seed, advance)
+    every = result.layer.probabilities(features.embeddings[result.kind])
     every[~is_held_out] = result.out_of_fold
     held_out = features.part(is_judge)
     report = Report(
@@ -105,6 +106,7 @@ def train(
         base=base.manifest.name,
         base_source=base.manifest.source,
         seed=plan.seed,
+        kind=result.kind,
         strength=result.strength,
         temperature=result.temperature,
         held_out=_describe_split(plan),
@@ -190,6 +192,7 @@ def _bundle(
     bundle = extractor.base.with_last_layer(
         result.layer.weight,
         result.layer.bias,
+        result.kind,
         name=plan.name,
         labels=labels_file(classes),
         description=and_list(classes),
