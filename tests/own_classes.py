@@ -55,7 +55,6 @@ def write_base(folder: Path) -> Path:
         labels=b"a\nb\n",
         licence="Apache-2.0",
         embedding="flatten0_output",
-        features="pool_output",
     ).write(folder)
     return folder
 

@@ -57,3 +57,27 @@ def test_a_bundle_without_an_embedding_is_no_base(tmp_path: Path) -> None:
 
     with pytest.raises(ToolError, match="colors: its manifest names no embedding"):
         Base(read_bundle(Folder(colors.write_bundle(tmp_path / "colors"))))
+
+
+def test_a_last_layer_on_the_corners_of_the_feature_map(digits: np.ndarray, tmp_path: Path) -> None:
+    base = Base(read_bundle(Folder(DEMO)))
+    corners = base.embed_all(list(digits[:1]))["corners"]
+    # The demo network's last feature map is 2 x 2: its corners are its pixels.
+    assert corners.shape == (1, base.lengths["corners"]) == (1, 4 * 80)
+    average = corners.reshape(80, 4).mean(axis=1)
+    np.testing.assert_allclose(average, base.embed(list(digits[:1]))[0], atol=1e-5)
+    random = np.random.default_rng(0)
+    weight = random.normal(size=(3, 4 * 80)).astype(np.float32)
+    new = base.with_last_layer(
+        weight, np.zeros(3, np.float32), "corners", name="x", labels=b"a\nb\nc\n", source="a test"
+    )
+    manifest = new.write(tmp_path / "to")
+    assert manifest.output.embedding == "flatten_corners_output"
+    assert manifest.output.features == ""
+    logits = corners @ weight.T
+    powers = np.exp(logits - logits.max())
+    np.testing.assert_allclose(
+        Model.load(read_bundle(Folder(tmp_path / "to"))).classify(list(digits[:1])),
+        powers / powers.sum(),
+        atol=1e-5,
+    )
