@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -82,7 +83,7 @@ def note(folder: Path) -> dict:
     return json.loads((folder / "manifest.json").read_text())["training"]
 
 
-def test_a_bundle_like_any_other(tmp_path: Path, train: Run, does: Run) -> None:
+def test_a_bundle_like_any_other(tmp_path: Path, train: Run, does: Run, s3: Any) -> None:
     folder = own_classes.write_colors(tmp_path / "colors", 20)
     output = train(folder, "--name", "paint")
     assert "100.0% of 12 images that were not trained with are right" in output
@@ -93,6 +94,9 @@ def test_a_bundle_like_any_other(tmp_path: Path, train: Run, does: Run) -> None:
     other = own_classes.write_colors(tmp_path / "other", 5, first_seed=500)
     assert "15 images: top-1 100.00%" in does("evaluate", tmp_path / "to", "--images", other)
     assert "knows" in does("inspect", tmp_path / "to")
+    s3.create_bucket(Bucket="models")
+    does("publish", tmp_path / "to", "s3://models/paint/1")
+    assert "paint" in does("inspect", "s3://models/paint/1")
     if "makes it faster" in output:
         command = re.search(
             r"^scripts/model.py (quantize .+) makes it faster$", output, re.MULTILINE

@@ -42,10 +42,11 @@ def test_nothing_to_say_is_said_of_good_figures() -> None:
 
 
 def test_few_images_are_told() -> None:
-    assert report(4, images=20).remarks() == [
+    (remark,) = report(4, images=20).remarks()
+    assert remark == (
         "Only 20 images judge. With other ones the accuracy may be anything from 83.9% to 100.0%:"
         " more images make it a figure to rely on."
-    ]
+    )
 
 
 def test_copies_on_both_sides_are_told_first() -> None:
