@@ -138,14 +138,17 @@ def _theirs(session: Any, tensor: Tensor) -> Run:
 
 
 def _interleaved(runs: Sequence[Run], rounds: int) -> list[float]:
-    """The median time of each run, ms; they take turns, and the first round does not count."""
+    """The median processor time of each run, ms; they take turns, and the first round is spare.
+
+    With one thread that is the time that passes on an idle machine; other programs disturb it less.
+    """
     times: list[list[float]] = [[] for _ in runs]
     for number in range(rounds + 1):
         for run, its_times in zip(runs, times, strict=True):
-            started = time.perf_counter()
+            started = time.process_time()
             run()
             if number:
-                its_times.append((time.perf_counter() - started) * 1000)
+                its_times.append((time.process_time() - started) * 1000)
     return [median(each) for each in times]
 
 

@@ -11,7 +11,7 @@ _FILE = Path(__file__).with_suffix(".json")
 
 @dataclass(frozen=True)
 class Measurement:
-    """One network, one image, one thread; times are medians in milliseconds, all of one run.
+    """One network, one image, one thread; times are medians, ms of the processor, of one run.
 
     onnxruntime_ms, onnxruntime_int8_ms: the same network there, and its static quantisation (QDQ, a
     scale a channel). bytes: of the bundle's parameters. memory_mb, int8_memory_mb: peak of a
