@@ -36,7 +36,7 @@ def addresses(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, s
 
 
 @pytest.mark.parametrize(("command", "shown"), COMMANDS, ids=[c for c, _ in COMMANDS])
-def test_a_command_answers_as_the_readme_shows(
+def test_command_prints_what_the_readme_shows(
     addresses: tuple[str, str], tmp_path: Path, command: str, shown: str
 ) -> None:
     api, images_at = addresses
@@ -59,13 +59,13 @@ def test_a_command_answers_as_the_readme_shows(
         assert all(result["labels"] for result in results), done.stdout
 
 
-def test_there_are_commands_to_run() -> None:
+def test_readme_has_commands() -> None:
     assert len(COMMANDS) >= 6
     assert "$ make run" in README
     assert "$ make test" in README
 
 
-def test_every_link_leads_somewhere() -> None:
+def test_links_lead_to_files() -> None:
     for page in [ROOT / "README.md", *(ROOT / "docs").glob("*.md"), *ROOT.glob("[CS]*.md")]:
         for link in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", page.read_text()):
             assert link.startswith("http") or (page.parent / link).exists(), f"{page}: {link}"

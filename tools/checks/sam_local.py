@@ -15,8 +15,8 @@ from samcli.yamlhelper import parse_yaml_file, yaml_dump
 
 from tools.command import Command
 from tools.errors import ToolError
-from tools.local.function import SETTINGS
 from tools.local.s3 import LocalS3
+from tools.local.settings import SETTINGS
 
 BUILD = Path(".aws-sam/build")
 BUCKET = "models"

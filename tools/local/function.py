@@ -9,20 +9,9 @@ from samcli.lib.providers.provider import Stack
 
 from tools.local.environment import Function
 from tools.local.s3 import CREDENTIALS
+from tools.local.settings import SETTINGS
 
 LOGICAL_ID = "ClassifyFunction"
-# The function's settings. The caller of a tool may set them, and the function gets them.
-SETTINGS = (
-    "MODEL_URI",
-    "ALLOWED_URL_HOSTS",
-    "PRIVATE_URL_HOSTS",
-    "S3_READ_BUCKETS",
-    "MAX_IMAGE_BYTES",
-    "MAX_IMAGE_PIXELS",
-    "FETCH_TIMEOUT_S",
-    "USER_AGENT",
-    "OMP_NUM_THREADS",
-)
 # All else that is set here is hidden from the function, as on Lambda. Coverage measures it.
 _PASSED_ON = ("PATH", "HOME", "LANG", "TZ", "COVERAGE_PROCESS_START", "COVERAGE_PROCESS_CONFIG")
 

@@ -1,7 +1,7 @@
 """API Gateway on this machine: the template's routes before a pool of environments.
 
 The SAM CLI's emulation (`sam local start-api`) makes routes, events and binary types. Added here
-are the limits of Lambda and API Gateway, and API Gateway's own responses as apigateway.yaml has them.
+are the limits of Lambda and API Gateway, and API Gateway's own responses, from apigateway.yaml.
 """
 
 import json
@@ -15,7 +15,7 @@ from urllib.parse import quote
 from uuid import uuid4
 
 import yaml
-from flask import Flask, Response, g, request
+from flask import Flask, Request, Response, g, request
 from samcli.lib.providers.api_provider import ApiProvider
 from samcli.lib.providers.provider import Stack
 from samcli.local.apigw.local_apigw_service import LocalApigwService
@@ -72,8 +72,11 @@ def create_app(stack: Stack, root: Path, pool: Pool, log: Callable[[Exchange], N
     @app.before_request
     def _start() -> None:
         g.started = time.monotonic()
-        if request.method == "HEAD":  # Flask adds it to GET, API Gateway does not.
+        # Flask adds HEAD to every GET, API Gateway does not.
+        if request.method == "HEAD" and "head" not in definition["paths"].get(request.path, {}):
             raise NotFound
+        if request.mimetype not in api.binary_media_types:
+            _make_text(request)
 
     @app.after_request
     def _log(response: Response) -> Response:
@@ -125,6 +128,12 @@ class _Runner:
         if "errorType" in json.loads(response.body):  # an uncaught exception
             raise BadGateway
         stdout.write_str(response.body.decode())
+
+
+def _make_text(request: Request) -> None:
+    """Do to the body what API Gateway does to a type that is not binary: replace bad UTF-8."""
+    text = request.get_data().decode("utf-8", "replace")
+    request._cached_data = text.encode()  # noqa: SLF001  (what get_data() returns from now on)
 
 
 def _gateway_response(template: Mapping[str, Any], status: int) -> Response:

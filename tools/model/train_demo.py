@@ -15,6 +15,7 @@ from classifier.config import Settings
 from classifier.image.preprocessing import Preprocessing
 from classifier.image.tensor import Limits, Tensor, to_tensor
 from classifier.model.lean_mxnet import mx
+from tools.command import Command
 from tools.model.architectures.parameters import draw
 from tools.model.architectures.resnet import ResNet
 from tools.model.digits import NAMES, Digit, held_out_digits, training_digits
@@ -83,7 +84,7 @@ def bundle(params: bytes, accuracy: float | None = None) -> NewBundle:
     )
 
 
-@click.command()
+@click.command("scripts/train_demo.py", cls=Command)
 @click.option(
     "--to", type=click.Path(path_type=Path), default=ROOT / "models" / "demo", show_default=True
 )

@@ -1,4 +1,4 @@
-"""The memory fuse: what goes past the limit fails, and what comes after does not."""
+"""The memory limit: what goes past it fails, and what comes after does not."""
 
 import os
 import resource
@@ -34,6 +34,6 @@ def test_the_limit_is_lifted_after_an_error() -> None:
     assert resource.getrlimit(resource.RLIMIT_DATA) == before
 
 
-def test_no_limit_is_no_fuse() -> None:
+def test_none_is_no_limit() -> None:
     with memory_limit(None):
         assert resource.getrlimit(resource.RLIMIT_DATA)[0] == resource.RLIM_INFINITY
