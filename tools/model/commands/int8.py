@@ -40,13 +40,15 @@ def make_int8(
     refuse_existing(to)
     bundle = open_folder(folder)
     every, title = _images(bundle, images)
-    seen, held_out = split(every)
+    calibrating, held_out = split(every)
     labels = read_file(folder / bundle.manifest.files["labels"].key)
     with progress() as bar:
-        task = bar.add_task("calibrating", total=len(seen))
-        int8 = quantize(bundle, labels, seen, method=method, advance=lambda: bar.advance(task))
+        task = bar.add_task("calibrating", total=len(calibrating))
+        int8 = quantize(
+            bundle, labels, calibrating, method=method, advance=lambda: bar.advance(task)
+        )
         task = bar.add_task("comparing", total=2 * len(held_out))
-        calibration = Calibration(method, len(seen), title)
+        calibration = Calibration(method, len(calibrating), title)
         comparison = compare(bundle, int8, calibration, held_out, lambda: bar.advance(task))
     Console().print(comparison.table())
     if comparison.agreement < min_agreement and not force:
