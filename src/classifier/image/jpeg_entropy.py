@@ -19,6 +19,7 @@ import numpy as np
 
 from classifier.errors import UndecodableImage
 from classifier.image import jpeg_blocks as blocks
+from classifier.image import jpeg_codes
 from classifier.image.jpeg import DHT, DRI, EOI, PROGRESSIVE, SOS, Jpeg
 
 _HUFFMAN_FRAMES = frozenset({0xC0, 0xC1, 0xC2})
@@ -55,7 +56,7 @@ class _Walk:
 
     def __init__(self, data: bytes, jpeg: Jpeg) -> None:
         self._data, self._jpeg = data, jpeg
-        self._codes: dict[int, blocks.Codes] = {}
+        self._codes: dict[int, jpeg_codes.Codes] = {}
         self._progressive = jpeg.frame in PROGRESSIVE
         self._interval = 0
         self._blocks_left = _BLOCKS_MAX
@@ -91,7 +92,7 @@ class _Walk:
         while at < len(segment):
             counts = segment[at + 1 : at + 17]
             symbols = segment[at + 17 : at + 17 + sum(counts)]
-            self._codes[segment[at]] = blocks.codes(counts, symbols)
+            self._codes[segment[at]] = jpeg_codes.codes(counts, symbols)
             at += 17 + len(symbols)
 
     def _walk_scan(self, header: bytes, start: int) -> bytes:
@@ -147,10 +148,10 @@ class _Walk:
         """The walk through the blocks of ``scan``."""
         plane, first, last = scan.planes[0], scan.first, scan.last
         if first and scan.high:
-            table = blocks.refinements(self._codes[scan.ac[0]])
+            table = jpeg_codes.refinements(self._codes[scan.ac[0]])
             return blocks.ac_refinement(plane, table, first, last)
         if first:
-            return blocks.ac_first(plane, blocks.runs(self._codes[scan.ac[0]]), first, last)
+            return blocks.ac_first(plane, jpeg_codes.runs(self._codes[scan.ac[0]]), first, last)
         # Which of the scan's components each block of an MCU belongs to.
         several = len(scan.planes) > 1
         mcu = [
@@ -160,10 +161,10 @@ class _Walk:
         ]
         if scan.high:
             return lambda _windows, _unit, count: count * len(mcu)  # a bit for each block
-        dc = [blocks.sizes(self._codes[table]) for table in scan.dc]
+        dc = [jpeg_codes.sizes(self._codes[table]) for table in scan.dc]
         if self._progressive:
             return blocks.dc_first([dc[number] for number in mcu])
-        ac = [blocks.pairs(self._codes[table]) for table in scan.ac]
+        ac = [jpeg_codes.pairs(self._codes[table]) for table in scan.ac]
         return blocks.sequential([(dc[number], ac[number]) for number in mcu])
 
 
