@@ -91,8 +91,7 @@ def serve(
         terminal.remark("No model could be loaded: requests are answered with 503 until one can.")
     image = _example_image(first_calls[0][0])
     terminal.console.print(
-        f"\n  Open {url} in a browser, or paste:\n\n"
-        f"  curl -F image=@{image} {url}/predict\n"
+        f"\n  Open {url} in a browser, or paste:\n\n  curl -F image=@{image} {url}/predict\n"
     )
     server.run()
 
