@@ -34,7 +34,9 @@ print(resident() - before)
 """
 
 
-@pytest.mark.parametrize(("setting", "least", "most"), [("ours", -MB, MB), ("glibc's", 20 * MB, 30 * MB)])
+@pytest.mark.parametrize(
+    ("setting", "least", "most"), [("ours", -MB, MB), ("glibc's", 20 * MB, 30 * MB)]
+)
 def test_a_freed_large_block_returns_to_the_system(setting: str, least: int, most: int) -> None:
     command = [sys.executable, "-c", PROGRAM, setting]
     kept = int(subprocess.run(command, capture_output=True, check=True, cwd=SOURCE).stdout)
