@@ -110,7 +110,7 @@ def deploy(
         with clients_in(plan.region):
             home = bucket.name_of(name, account_id, plan.region)
             s3, cloudformation = boto3.client("s3"), boto3.client("cloudformation")
-            if plan.before and plan.before.is_failed:
+            if plan.before and plan.before.is_failed and not review:
                 stack.remove(cloudformation, name)
             new = bucket.ensure(s3, home, account_id, plan.region)
             console.print(f"{'Made' if new else 'Using'} the bucket {home}.")

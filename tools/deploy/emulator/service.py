@@ -4,12 +4,14 @@ It reaches into ministack by private names, so requirements-aws.txt pins the ver
 tools/ can be imported here.
 """
 
+import hashlib
 import json
 from collections.abc import Callable
 from typing import Any
 
 import yaml
 from ministack import app
+from ministack.core.responses import get_region
 from ministack.services import apigateway_v1
 from ministack.services.cloudformation import changesets, engine, handlers, provisioners, stacks
 
@@ -27,6 +29,7 @@ def main() -> None:
         provisioners._RESOURCE_HANDLERS[kind] = _noted(kind)  # noqa: SLF001
     for module in (engine, changesets, handlers, stacks):
         _wrap(module, "_evaluate_conditions", _with_joins)
+    _wrap(provisioners, "_physical_name", _with_region)
     _wrap(provisioners, "_cw_metric_alarm_record", _with_metric_math)
     _wrap(provisioners, "_sfn_definition", _with_yaml)
     _wrap(apigateway_v1, "_media_type_matches", _with_escaped_slashes)
@@ -64,6 +67,14 @@ def _with_joins(original: Any, template: dict[str, Any], parameters: dict[str, A
         return {key: joined(value) for key, value in node.items()}
 
     return original({**template, "Conditions": joined(template.get("Conditions", {}))}, parameters)
+
+
+def _with_region(original: Any, *arguments: Any, **named: Any) -> str:
+    """Names of roles and buckets are an account's, so those of two regions must differ."""
+    name: str = original(*arguments, **named)
+    front, _, suffix = name.rpartition("-")
+    digest = hashlib.sha256(f"{get_region()} {suffix}".encode()).hexdigest()[: len(suffix)]
+    return f"{front}-{digest if name.islower() else digest.upper()}"
 
 
 def _with_metric_math(original: Any, name: str, properties: dict[str, Any]) -> Any:
