@@ -7,19 +7,32 @@ import logging
 import os
 import time
 from collections import Counter
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 from classifier import batch
 from classifier.api import pages
-from classifier.api.event import HttpRequest, read_event
-from classifier.api.predict import parse_predict
-from classifier.api.response import Response, content, preflight, problem, respond
+from classifier.api.event import HttpRequest, is_load_balancer, read_event
+from classifier.api.huggingface import parse_task, task_body
+from classifier.api.predict import ImageRequest, parse_predict
+from classifier.api.response import (
+    Response,
+    content,
+    for_load_balancer,
+    preflight,
+    problem,
+    respond,
+    without_body,
+)
 from classifier.api.routes import check_route
 from classifier.errors import InternalError, RequestError
 from classifier.fetch.sources import kind
 from classifier.net.deadline import Deadline, elapsed_ms
 from classifier.runtime.environment import Environment
 from classifier.runtime.telemetry import Record, log_batch, log_request
+
+if TYPE_CHECKING:  # start-up imports it, while the bundle is being read
+    from classifier.service import Service
 
 # Time for decoding and inference when a download takes long.
 RESERVE_S = 1.5
@@ -32,7 +45,7 @@ environment.start()
 
 
 def lambda_handler(event: dict[str, Any], context: Any) -> Response:
-    """Answer one request of API Gateway (REST or HTTP API) or a function URL."""
+    """Answer one request of API Gateway, a function URL or an Application Load Balancer."""
     started = time.monotonic()
     record: Record = {"cold_start": environment.was_cold(), "code": "ok"}
     request_id = context.aws_request_id
@@ -41,6 +54,8 @@ def lambda_handler(event: dict[str, Any], context: Any) -> Response:
         request_id = request.request_id or request_id
         record |= {"method": request.method, "path": request.path}
         response = _answer(request, request_id, started, _deadline(context, RESERVE_S), record)
+        if request.method == "HEAD":
+            response = without_body(response)
     except RequestError as error:
         record["code"] = error.code
         response = problem(error, request_id)
@@ -51,7 +66,7 @@ def lambda_handler(event: dict[str, Any], context: Any) -> Response:
         response = problem(InternalError("Quote the request id to ask why."), request_id)
     record |= {"request_id": request_id, "status": response["statusCode"]}
     log_request(record, environment.model_name_and_version(), elapsed_ms(started))
-    return response
+    return for_load_balancer(response) if is_load_balancer(event) else response
 
 
 def batch_handler(event: dict[str, Any], context: Any) -> list[batch.Result]:
@@ -93,27 +108,41 @@ def _answer(
         return content(200, page.content_type, page.body, request_id, page.headers)
     service = environment.service()
     if request.path == "/health":
-        return respond(200, {"status": "ok"} | service.model_info, request_id)
+        return respond(200, service.health, request_id)
+    if request.path == "/huggingface":
+        (result,) = _classify(service, (parse_task(request),), False, deadline, record)
+        return respond(200, task_body(result["labels"]), request_id)
     predict = parse_predict(request)
-    outcomes = service.pipeline.run([image.source for image in predict.images], deadline)
-    timing = outcomes.timing_ms()
-    record |= {
-        "sources": sorted({kind(image.source) for image in predict.images}),
-        "images": len(predict.images),
-        "refused": [error.code for error in outcomes.errors],
-        "bytes": sum(outcome.bytes for outcome in outcomes.images),
-        "timing_ms": timing,
-    }
-    if outcomes.errors and not predict.many:
-        raise outcomes.errors[0]
-    results = [
-        outcome.describe(image.options, service.model.labels)
-        for outcome, image in zip(outcomes.images, predict.images, strict=True)
-    ]
-    timing["total"] = elapsed_ms(started)
+    results = _classify(service, predict.images, predict.many, deadline, record)
+    timing = record["timing_ms"] | {"total": elapsed_ms(started)}
+    record["timing_ms"] = timing
     body = {"results": results} if predict.many else results[0]
     rest = {"timing_ms": timing, "cold_start": record["cold_start"]}
     return respond(200, service.model_info | body | rest, request_id)
+
+
+def _classify(
+    service: "Service",
+    images: Sequence[ImageRequest],
+    many: bool,
+    deadline: Deadline,
+    record: Record,
+) -> list[dict[str, Any]]:
+    """The labels or the error of each image. The error of a single one is raised."""
+    outcomes = service.pipeline.run([image.source for image in images], deadline)
+    record |= {
+        "sources": sorted({kind(image.source) for image in images}),
+        "images": len(images),
+        "refused": [error.code for error in outcomes.errors],
+        "bytes": sum(outcome.bytes for outcome in outcomes.images),
+        "timing_ms": outcomes.timing_ms(),
+    }
+    if outcomes.errors and not many:
+        raise outcomes.errors[0]
+    return [
+        outcome.describe(image.options, service.model.labels)
+        for outcome, image in zip(outcomes.images, images, strict=True)
+    ]
 
 
 def _deadline(context: Any, reserve_s: float) -> Deadline:

@@ -10,9 +10,9 @@ PREFIX = "/Prod"
 
 
 class Stage:
-    """A stage of API Gateway: it serves what is at ``upstream`` below a prefix.
+    """A stage of API Gateway: it serves ``upstream`` below a prefix.
 
-    ``stop`` and ``start`` take it away and bring it back at the same address.
+    After ``stop``, ``start`` serves at the same address again.
     """
 
     def __init__(self, upstream: str) -> None:
@@ -66,10 +66,10 @@ class _Handler(BaseHTTPRequestHandler):
                 self.send_header(name, value)
         self.send_header("content-length", str(len(body)))
         self.end_headers()
-        with contextlib.suppress(ConnectionError):  # a page that was closed does not wait
+        with contextlib.suppress(ConnectionError):  # The page was closed.
             self.wfile.write(body)
 
-    do_GET = do_POST = do_OPTIONS = _forward  # noqa: N815  (the names http.server asks for)
+    do_GET = do_POST = do_OPTIONS = _forward  # noqa: N815  (http.server's names)
 
     def log_message(self, *_: Any) -> None:
-        """Say nothing."""
+        """Nothing is logged."""

@@ -1,19 +1,19 @@
-"""Step Functions for the tests: moto's interpreter of the states language, and what it lacks.
+"""A fake Step Functions for the tests: moto's interpreter of the states language, completed.
 
 moto parses the definition, reads the items, runs the children of the distributed Map side by side,
-tries again and gives up as the definition says. Replaced or added here, each as Step Functions'
+and retries as the definition says. This module replaces or adds, each as Step Functions'
 documentation describes it:
 
-- ItemBatcher, which moto's grammar refuses: taken out of the definition; the items are put
-  together just before the Map hands them out;
-- ResultWriter's files, of which moto writes the manifest alone; and WriterConfig, which its
-  grammar refuses: taken out; the files are those of FLATTEN and JSONL;
-- InputType JSONL, which moto does not know: read by its JSON reader, a line at a time;
-- ToleratedFailurePercentage, which moto reads and forgets: judged when every batch has ended;
-- the function, for which moto would start a container: called in this process;
-- the wait before a retry: a fiftieth of it is waited, and all of it noted.
+- ItemBatcher, which moto's grammar refuses: it is taken out of the definition, and the items are
+  batched just before the Map hands them out;
+- WriterConfig, which moto's grammar refuses, and ResultWriter's files, of which moto writes the
+  manifest alone: the files are written as FLATTEN and JSONL say;
+- InputType JSONL, which moto does not know: its JSON reader reads one line at a time;
+- ToleratedFailurePercentage, which moto ignores: it is checked when all batches have ended;
+- the function, for which moto would start a container: it is called in this process;
+- the wait before a retry: a fiftieth of it is waited, and ``waits`` has all of it.
 
-What this cannot show is how Step Functions itself does these things.
+The tests show nothing of how Step Functions itself does these things.
 """
 
 import io
@@ -56,14 +56,14 @@ Function = Callable[[Any], Any]
 
 
 def substitute(text: str, **values: str) -> Any:
-    """The definition in ``text`` as CloudFormation makes it: ``${name}`` replaced, then parsed."""
+    """The definition in ``text``, parsed; each ``${name}`` is replaced, as CloudFormation does."""
     for name, value in values.items():
         text = text.replace("${" + name + "}", value)
     return yaml.safe_load(text)
 
 
 class FunctionFailed(Exception):
-    """The function ended with an error of the name ``error``; raised by a stand-in function."""
+    """The function ends with an error named ``error``. A fake function raises it."""
 
     def __init__(self, error: str) -> None:
         super().__init__(error)
@@ -71,13 +71,13 @@ class FunctionFailed(Exception):
 
 
 class Throttled(Exception):
-    """The function was not called: too many calls are under way."""
+    """The function is not called: too many calls are running."""
 
 
-class Interpreter:
-    """The state machines of one definition. ``definition`` is what moto gets to see.
+class FakeStepFunctions:
+    """Runs the state machines of one definition; moto gets ``definition``.
 
-    function: called with the payload, parsed; what it returns goes back as JSON.
+    function: takes the payload, parsed; returns the response, which must have a form in JSON.
     limit: the function's reserved concurrency.
     """
 
@@ -110,35 +110,35 @@ class Interpreter:
 
     @contextmanager
     def installed(self) -> Iterator[None]:
-        """While this lasts, moto's Step Functions runs state machines, this way."""
-        outer = self
-        inner_map_run = DistributedIterationComponent._map_run
+        """While this lasts, moto runs state machines this way."""
+        fake = self
+        moto_map_run = DistributedIterationComponent._map_run
 
         def map_run(component: Any, env: Any, eval_input: Any) -> None:
-            env.stack.append(outer._batch(eval_input.label, env.stack.pop(), env))
+            env.stack.append(fake._batch(eval_input.label, env.stack.pop(), env))
             batches = env.stack[-1]
-            inner_map_run(component, env, eval_input)
+            moto_map_run(component, env, eval_input)
             ended = [
                 {"input": batch, "output": output}
                 for batch, output in zip(batches, env.stack[-1], strict=True)
             ]
-            outer._runs[eval_input.map_run_record.map_run_arn] = ended
-            outer._judge(ended, eval_input.tolerated_failure_percentage, env)
+            fake._runs[eval_input.map_run_record.map_run_arn] = ended
+            fake._check_failures(ended, eval_input.tolerated_failure_percentage, env)
 
         def json_lines(_: Any, env: Any) -> None:
             env.stack.pop()
             env.stack.append([json.loads(line) for line in env.stack.pop().splitlines()])
 
         def put_object(env: Any, part: Any, credentials: Any) -> None:
-            place = env.stack.pop()
+            location = env.stack.pop()
             env.stack.pop()
             record = env.map_run_record_pool_manager.get_all().pop()
             client = ResourceEvalS3._get_s3_client(part, credentials)
-            details = outer._write(client, place, record.map_run_arn)
+            details = fake._write(client, location, record.map_run_arn)
             env.stack.append({"MapRunArn": record.map_run_arn, "ResultWriterDetails": details})
 
         client_for = lambda_eval_utils.boto_client_for
-        # It logs the whole definition with every error that a test provokes.
+        # moto logs the whole definition with every error that a test provokes.
         logging.getLogger("moto").setLevel(logging.CRITICAL)
         with pytest.MonkeyPatch.context() as patch:
             patch.setitem(default_user_config, "stepfunctions", {"execute_state_machine": True})
@@ -156,40 +156,40 @@ class Interpreter:
             yield
 
     def sleep(self, seconds: float) -> None:
-        """In place of ``time.sleep`` between retries."""
+        """Replaces ``time.sleep`` between retries."""
         self.waits.append(seconds)
         threading.Event().wait(seconds / 50)
 
     def invoke(self, FunctionName: str, Payload: bytes, **_: Any) -> dict[str, Any]:  # noqa: N803
-        """In place of Lambda's own."""
+        """Replaces Lambda's API."""
         assert FunctionName.startswith("arn:aws:lambda:")
         with self._lock:
             if self.busy >= self._limit:
                 self.throttled += 1
-                raise _too_many()
+                raise _throttling_error()
             self.busy += 1
             self.most_busy = max(self.most_busy, self.busy)
         try:
-            answer = self._function(json.loads(Payload))
+            response = self._function(json.loads(Payload))
         except Throttled:
-            raise _too_many() from None
-        except Exception as error:  # noqa: BLE001  (what the runtime does with any of them)
+            raise _throttling_error() from None
+        except Exception as error:  # noqa: BLE001  (as Lambda's runtime does)
             name = error.error if isinstance(error, FunctionFailed) else type(error).__name__
-            answer = {"errorType": name, "errorMessage": str(error)}
+            problem = {"errorType": name, "errorMessage": str(error)}
             return {
                 "FunctionError": "Unhandled",
-                "Payload": io.BytesIO(json.dumps(answer).encode()),
+                "Payload": io.BytesIO(json.dumps(problem).encode()),
             }
         finally:
             with self._lock:
                 self.busy -= 1
-        payload = json.dumps(answer, ensure_ascii=False).encode()
+        payload = json.dumps(response, ensure_ascii=False).encode()
         assert len(payload) <= 262_144, "more than a state holds"
         return {"StatusCode": 200, "Payload": io.BytesIO(payload)}
 
     def _batch(self, label: str, items: list[Any], env: Any) -> list[dict[str, Any]]:
         batcher = self._batchers[label]
-        items = json.loads(json.dumps(items, default=str))  # a listing has dates
+        items = json.loads(json.dumps(items, default=str))  # A listing has dates.
         size = env.states.get_input(batcher["MaxItemsPerBatchPath"])
         common = {
             name.removesuffix(".$"): env.states.get_input(path)
@@ -200,7 +200,7 @@ class Interpreter:
             for first in range(0, len(items), size)
         ]
 
-    def _judge(self, ended: list[dict[str, Any]], tolerated: float, env: Any) -> None:
+    def _check_failures(self, ended: list[dict[str, Any]], tolerated: float, env: Any) -> None:
         lost = sum(len(batch["input"]["Items"]) for batch in ended if batch["output"] is None)
         total = sum(len(batch["input"]["Items"]) for batch in ended)
         if lost * 100 <= tolerated * total:
@@ -216,35 +216,35 @@ class Interpreter:
             )
         )
 
-    def _write(self, client: Any, place: dict[str, str], map_run: str) -> dict[str, str]:
-        folder = f"{place['Prefix']}/{map_run.rpartition(':')[2]}"
+    def _write(self, client: Any, location: dict[str, str], map_run: str) -> dict[str, str]:
+        folder = f"{location['Prefix']}/{map_run.rpartition(':')[2]}"
         ended = self._runs[map_run]
-        good = [line for batch in ended if batch["output"] is not None for line in batch["output"]]
-        bad = [
+        lines = [line for batch in ended if batch["output"] is not None for line in batch["output"]]
+        failures = [
             {"Status": "FAILED", "Input": json.dumps(batch["input"])}
             for batch in ended
             if batch["output"] is None
         ]
         files: dict[str, list[dict[str, Any]]] = {"FAILED": [], "PENDING": [], "SUCCEEDED": []}
-        for status, lines in (("SUCCEEDED", good), ("FAILED", bad)):
-            if lines:
+        for status, entries in (("SUCCEEDED", lines), ("FAILED", failures)):
+            if entries:
                 key = f"{folder}/{status}_0.jsonl"
-                body = "".join(json.dumps(line) + "\n" for line in lines).encode()
-                client.put_object(Bucket=place["Bucket"], Key=key, Body=body)
+                body = "".join(json.dumps(entry) + "\n" for entry in entries).encode()
+                client.put_object(Bucket=location["Bucket"], Key=key, Body=body)
                 files[status].append({"Key": key, "Size": len(body)})
         manifest = {
-            "DestinationBucket": place["Bucket"],
+            "DestinationBucket": location["Bucket"],
             "MapRunArn": map_run,
             "ResultFiles": files,
         }
         key = f"{folder}/manifest.json"
-        client.put_object(Bucket=place["Bucket"], Key=key, Body=json.dumps(manifest).encode())
-        return {"Bucket": place["Bucket"], "Key": key}
+        client.put_object(Bucket=location["Bucket"], Key=key, Body=json.dumps(manifest).encode())
+        return {"Bucket": location["Bucket"], "Key": key}
 
 
-def _too_many() -> ClientError:
-    answer = {
+def _throttling_error() -> ClientError:
+    response = {
         "Error": {"Code": "TooManyRequestsException", "Message": "Rate Exceeded."},
         "ResponseMetadata": {"HTTPStatusCode": 429, "RequestId": "r"},
     }
-    return ClientError(answer, "Invoke")
+    return ClientError(response, "Invoke")

@@ -1,9 +1,9 @@
-"""What the events need around them, and how an answer is held against the expected one.
+"""The golden events: what they need, and how a response is compared with the expected one.
 
 ``events/NAME.json`` is an event as API Gateway sends it; ``events/answers/NAME.json`` is the
-status and body that it must get. In an answer "*" stands for anything, and in text for any part of
-it; numbers may be a hundredth off. The events name ``http://127.0.0.1:8000`` for the image server
-and the bucket ``images``; a test puts its own server's address in their place.
+expected status and body. In a body "*" stands for anything, and in a text for any part of it;
+numbers may differ by 0.01. The events name the image server ``http://127.0.0.1:8000``, which a test
+replaces with its own server's address, and the bucket ``images``.
 """
 
 import json
@@ -30,7 +30,7 @@ IMAGES = {
     "blue.webp": images.encode(images.plain((30, 60, 220)), "WEBP", lossless=True),
 }
 
-# The function's settings under which the answers hold (and PRIVATE_URL_HOSTS, the server's).
+# The function's settings for the expected responses; a test adds PRIVATE_URL_HOSTS, its server's.
 SETTINGS = {"S3_READ_BUCKETS": "images", "MAX_IMAGE_BYTES": "1000000", "FETCH_TIMEOUT_S": "2"}
 
 
@@ -67,7 +67,7 @@ class _Images(BaseHTTPRequestHandler):
             for _ in range(1000):
                 self.wfile.write(bytes(100_000))
         except OSError:
-            pass  # the other side has had enough, as it should
+            pass  # The client closes, as it should.
         self.close_connection = True
 
     def _slow(self) -> None:
@@ -84,12 +84,12 @@ class _Images(BaseHTTPRequestHandler):
         self.close_connection = True
 
     def log_message(self, *_: Any) -> None:
-        """Say nothing."""
+        """Nothing is logged."""
 
 
 @contextmanager
 def image_server(host: str = "127.0.0.1") -> Iterator[str]:
-    """Serve the images that the events name; yields ``host:port``."""
+    """Serve the images of the events; yields ``host:port``."""
     server = ThreadingHTTPServer((host, 0), _Images)
     server.daemon_threads = True
     thread = threading.Thread(target=server.serve_forever, daemon=True)
@@ -103,7 +103,7 @@ def image_server(host: str = "127.0.0.1") -> Iterator[str]:
 
 
 def fill(s3: Any, bundle: Path, prefix: str) -> None:
-    """Make the events' buckets in ``s3``, with the images and, below ``prefix``, ``bundle``."""
+    """Make the events' buckets in ``s3``: the images, and ``bundle`` below ``prefix``."""
     for bucket in ("models", "images"):
         s3.create_bucket(Bucket=bucket)
     for path in bundle.iterdir():
@@ -113,22 +113,22 @@ def fill(s3: Any, bundle: Path, prefix: str) -> None:
 
 
 def event(name: str, images_at: str) -> dict[str, Any]:
-    """The event ``name``, its images at ``images_at`` (``host:port``)."""
+    """The event ``name``, with its images at ``images_at``, ``host:port``."""
     return json.loads(_replaced((EVENTS / f"{name}.json").read_text(), images_at))
 
 
 def check(name: str, response: dict[str, Any]) -> None:
-    """Hold ``response`` against the answer that ``name`` must get."""
-    answer = json.loads((EVENTS / "answers" / f"{name}.json").read_text())
-    assert response["statusCode"] == answer["statusCode"], response["body"]
+    """Compare ``response`` with the expected response to ``name``."""
+    expected = json.loads((EVENTS / "answers" / f"{name}.json").read_text())
+    assert response["statusCode"] == expected["statusCode"], response["body"]
     headers = response["headers"]
     assert headers["access-control-allow-origin"] == "*"
     if not response["body"]:
-        assert answer["body"] == ""
+        assert expected["body"] == ""
         return
     kind = "application/json" if response["statusCode"] == 200 else "application/problem+json"
     assert headers["content-type"] == kind
-    _same(answer["body"], json.loads(response["body"]), "body")
+    _compare(expected["body"], json.loads(response["body"]), "body")
 
 
 def _replaced(text: str, images_at: str) -> str:
@@ -137,22 +137,22 @@ def _replaced(text: str, images_at: str) -> str:
     )
 
 
-def _same(wanted: Any, found: Any, where: str) -> None:
-    if wanted == "*":
+def _compare(expected: Any, actual: Any, path: str) -> None:
+    if expected == "*":
         return
-    if isinstance(wanted, dict):
-        assert isinstance(found, dict), where
-        assert found.keys() == wanted.keys(), where
-        for name, value in wanted.items():
-            _same(value, found[name], f"{where}.{name}")
-    elif isinstance(wanted, list):
-        assert isinstance(found, list), where
-        assert len(found) == len(wanted), where
-        for index, value in enumerate(wanted):
-            _same(value, found[index], f"{where}[{index}]")
-    elif isinstance(wanted, float):
-        assert found == pytest.approx(wanted, abs=0.01), where
-    elif isinstance(wanted, str):
-        assert fnmatchcase(found, wanted), f"{where}: {found!r} is not {wanted!r}"
+    if isinstance(expected, dict):
+        assert isinstance(actual, dict), path
+        assert actual.keys() == expected.keys(), path
+        for name, value in expected.items():
+            _compare(value, actual[name], f"{path}.{name}")
+    elif isinstance(expected, list):
+        assert isinstance(actual, list), path
+        assert len(actual) == len(expected), path
+        for index, value in enumerate(expected):
+            _compare(value, actual[index], f"{path}[{index}]")
+    elif isinstance(expected, float):
+        assert actual == pytest.approx(expected, abs=0.01), path
+    elif isinstance(expected, str):
+        assert fnmatchcase(actual, expected), f"{path}: {actual!r} is not {expected!r}"
     else:
-        assert found == wanted, where
+        assert actual == expected, path

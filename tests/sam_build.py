@@ -1,8 +1,8 @@
-"""What `sam build` made, and where its function can be run as Lambda would run it.
+"""The output of `sam build`, and a way to run its function as Lambda runs it.
 
-LAMBDA_SANDBOX names the folder of the sandbox: its run.sh gives a function Lambda's file system,
-user, limits and libraries, and nothing else. Without it the function runs in a process that has
-the built folders and what the runtime brings along, but this machine's libraries.
+LAMBDA_SANDBOX names the folder of a sandbox: its run.sh gives a function Lambda's file system,
+user, limits and libraries, and nothing else. Without it the function runs in a process with the
+built folders and the runtime's packages, but with this machine's libraries.
 """
 
 import contextlib
@@ -35,10 +35,10 @@ if not (BUILD / "template.yaml").is_file():
 PARTS = {part.name: part.folder for part in parts_of(BUILD)}
 LAYERS = {name: PARTS[name] for name in ("MxnetLayer", "OpencvLayer")}
 FUNCTION = next(folder for folder in PARTS.values() if folder not in LAYERS.values())
-# As Lambda puts them on sys.path: the function's own, then the layers', all below one /opt.
+# In the order of Lambda's sys.path: the function's folder, then the layers', which share /opt.
 PATHS = [FUNCTION, *(folder / "python" for folder in LAYERS.values())]
-# What Lambda's python3.12 runtime holds itself.
-RUNTIME = (
+# The packages of Lambda's python3.12 runtime.
+RUNTIME_PACKAGES = (
     "awslambdaric", "boto3", "botocore", "jmespath", "python-dateutil", "s3transfer",
     "simplejson", "six", "snapshot-restore-py", "urllib3",
 )  # fmt: skip
@@ -47,20 +47,20 @@ _START_S = 60
 
 
 def python(code: str, *arguments: str, paths: list[Path]) -> bytes:
-    """What a Python prints that sees, beyond the standard library, ``paths`` alone."""
-    done = subprocess.run(
+    """The output of ``code`` in a Python with the standard library and ``paths`` alone."""
+    process = subprocess.run(
         [sys.executable, "-S", "-c", code, *arguments],
         env={"PYTHONPATH": os.pathsep.join(map(str, paths)), "OMP_NUM_THREADS": "1"},
         stdout=subprocess.PIPE,
         check=True,
     )
-    return done.stdout
+    return process.stdout
 
 
 def runtime(folder: Path) -> Path:
-    """Make ``folder`` hold what RUNTIME names, as /var/runtime does, and nothing else."""
+    """Link RUNTIME_PACKAGES, and nothing else, into the new ``folder``, as in /var/runtime."""
     folder.mkdir()
-    for package in RUNTIME:
+    for package in RUNTIME_PACKAGES:
         for file in files(package) or []:
             top = Path(str(file.locate())) if len(file.parts) == 1 else None
             source = top or Path(str(file.locate())).parents[len(file.parts) - 2]
@@ -71,7 +71,7 @@ def runtime(folder: Path) -> Path:
 
 
 class BuiltFunction:
-    """A built function in its sandbox; ``peak_mb`` is known once it has ended."""
+    """A built function in its sandbox; ``peak_mb`` is there once it has ended."""
 
     def __init__(self, variables: dict[str, str], runtime_folder: Path, log: Path) -> None:
         self._port, runtime_port = free_ports(2)
@@ -102,34 +102,34 @@ class BuiltFunction:
                 command, cwd=FUNCTION, env=environment, stdin=subprocess.DEVNULL,
                 stdout=output, stderr=subprocess.STDOUT, start_new_session=True,
             )  # fmt: skip
-        self._wait_until_it_listens()
+        self._wait_until_listening()
 
     def invoke(self, event: dict[str, Any]) -> dict[str, Any]:
         connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=60)
         with contextlib.closing(connection):
             path = "/2015-03-31/functions/function/invocations"
             connection.request("POST", path, json.dumps(event))
-            answer = connection.getresponse().read()
+            body = connection.getresponse().read()
         try:
-            response: dict[str, Any] = json.loads(answer)
+            response: dict[str, Any] = json.loads(body)
             assert "statusCode" in response
         except (ValueError, AssertionError):
-            pytest.fail(f"the function answered {answer!r}; its log:\n{self._log.read_text()}")
+            pytest.fail(f"the function answered {body!r}; its log:\n{self._log.read_text()}")
         return response
 
     def stop(self) -> None:
         if SANDBOX:
             self._process.terminate()
             self._process.wait(30)
-            found = re.findall(r"^peak_mem_mb=(\d+)$", self._log.read_text(), re.MULTILINE)
-            self.peak_mb = int(found[-1])
+            peaks = re.findall(r"^peak_mem_mb=(\d+)$", self._log.read_text(), re.MULTILINE)
+            self.peak_mb = int(peaks[-1])
         else:
             os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait(30)
 
-    def _wait_until_it_listens(self) -> None:
-        give_up = time.monotonic() + _START_S
-        while time.monotonic() < give_up and self._process.poll() is None:
+    def _wait_until_listening(self) -> None:
+        deadline = time.monotonic() + _START_S
+        while time.monotonic() < deadline and self._process.poll() is None:
             with contextlib.suppress(OSError):
                 socket.create_connection(("127.0.0.1", self._port), timeout=1).close()
                 return
@@ -139,7 +139,7 @@ class BuiltFunction:
 
 @contextlib.contextmanager
 def running(variables: dict[str, str], folder: Path) -> Iterator[BuiltFunction]:
-    """The built function with ``variables`` in its environment; ``folder`` is its own to use."""
+    """Run the built function with ``variables`` in its environment. folder: for its files."""
     function = BuiltFunction(variables, runtime(folder / "runtime"), folder / "log")
     try:
         yield function

@@ -1,6 +1,7 @@
 """The command line of every tool: a failure is one line on standard error and an exit status.
 
-``@click.command(NAME, cls=Command)`` or ``@click.group(NAME, cls=Group)``; both take two more options:
+``@click.command(NAME, cls=Command)`` or ``@click.group(NAME, cls=Group)``: NAME is how people
+call it, such as ``scripts/run.py``. Both take two more options:
 
 interrupted: what Ctrl-C leaves behind, in words.
 usage_status: the exit status of a wrong argument.
@@ -8,7 +9,7 @@ usage_status: the exit status of a wrong argument.
 
 import sys
 from collections.abc import Sequence
-from typing import Any, NoReturn
+from typing import Any
 
 import click
 from botocore.exceptions import BotoCoreError, ClientError
@@ -19,35 +20,33 @@ INTERRUPTED = 130  # 128 and the number of SIGINT, as shells have it
 
 
 class Command(click.Command):
-    """A command whose failures show no trace. ``-h`` is ``--help``.
-
-    Its name is how people call it: ``scripts/run.py``.
-    """
+    """A command whose failures show no trace. ``-h`` is ``--help``."""
 
     def __init__(
-        self, *arguments: Any, interrupted: str = "", usage_status: int = 2, **options: Any
+        self, name: str, *, interrupted: str = "", usage_status: int = 2, **options: Any
     ) -> None:
-        settings = {"help_option_names": ["-h", "--help"]} | options.pop("context_settings", {})
-        super().__init__(*arguments, context_settings=settings, **options)
+        settings = options.pop("context_settings", {})
+        options["context_settings"] = {"help_option_names": ["-h", "--help"]} | settings
+        super().__init__(name, **options)
         self._interrupted = interrupted
         self._usage_status = usage_status
 
-    def main(self, *arguments: Any, **options: Any) -> NoReturn:  # type: ignore[override]
-        """As in click, but errors are one line."""
-        sys.exit(self._run(*arguments, **options))
+    def main(self, *args: Any, **extra: Any) -> Any:
+        """Run the command line, exit, and show an error as one line; arguments are click's."""
+        sys.exit(self._status(*args, **extra))
 
-    def run(self, arguments: Sequence[str]) -> int:
-        """Run the command line ``arguments``; returns the exit status."""
+    def run(self, args: Sequence[str]) -> int:
+        """Run the command line ``args``; returns the exit status."""
         try:
-            self.main(list(arguments))
-        except SystemExit as end:
+            return self._status(args)
+        except SystemExit as end:  # A command may set its own.
             return int(end.code or 0)
 
-    def _run(self, *arguments: Any, **options: Any) -> int:
-        options.setdefault("prog_name", self.name)
+    def _status(self, *args: Any, **extra: Any) -> int:
+        # Outside of standalone mode click raises its errors and shows none of them.
+        extra = {"prog_name": self.name} | extra | {"standalone_mode": False}
         try:
-            # Without standalone mode click raises its errors, and shows none of them.
-            super().main(*arguments, **options, standalone_mode=False)
+            super().main(*args, **extra)
         except click.UsageError as error:
             hint = f" (see {error.ctx.command_path} --help)" if error.ctx else ""
             return _fail(error.format_message() + hint, self._usage_status)
@@ -64,7 +63,7 @@ class Command(click.Command):
 
 
 class Group(Command, click.Group):
-    """Commands below one name, with failures as those of ``Command``."""
+    """Commands below one name; their failures are as those of ``Command``."""
 
 
 def _fail(message: str, status: int = 1) -> int:

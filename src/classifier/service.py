@@ -34,7 +34,17 @@ class Service:
     def model_info(self) -> dict[str, dict[str, Any]]:
         """The member ``model`` of an answer."""
         manifest = self.model.manifest
-        return {"model": {"name": manifest.name, "version": manifest.version}}
+        info = {"name": manifest.name, "version": manifest.version}
+        if manifest.description:
+            info["description"] = manifest.description
+        return {"model": info}
+
+    @property
+    def health(self) -> dict[str, Any]:
+        """The answer of ``/health``."""
+        licence = self.model.manifest.licence
+        health = {"status": "ok", "classes": len(self.model.labels)} | self.model_info
+        return health | ({"licence": licence} if licence else {})
 
 
 def _pipeline(settings: Settings, model: Model, s3: S3Client) -> Pipeline:

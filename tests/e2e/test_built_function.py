@@ -53,7 +53,7 @@ def upload(s3_server: LocalS3, folder: Path, prefix: str) -> dict[str, str]:
 def function(
     s3_server: LocalS3, variables: dict[str, str], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[sam_build.BuiltFunction]:
-    """The function with the network whose answers can be worked out by hand."""
+    """The function with the network of ``colors``."""
     folder = tmp_path_factory.mktemp("colors")
     model = upload(s3_server, colors.write_bundle(folder / "bundle"), "colors")
     with sam_build.running(variables | model, folder) as function:
@@ -61,13 +61,13 @@ def function(
 
 
 @pytest.mark.parametrize("name", golden_events.NAMES)
-def test_every_event_gets_its_answer(
+def test_golden_event_gets_its_response(
     function: sam_build.BuiltFunction, images_at: str, name: str
 ) -> None:
     golden_events.check(name, function.invoke(golden_events.event(name, images_at)))
 
 
-def test_resnet_18_answers_every_event_in_1024_mb(
+def test_resnet_18_answers_every_golden_event_in_1024_mb(
     s3_server: LocalS3,
     variables: dict[str, str],
     images_at: str,
@@ -77,17 +77,17 @@ def test_resnet_18_answers_every_event_in_1024_mb(
     synthetic(seed=0).write(tmp_path / "bundle")
     model = upload(s3_server, tmp_path / "bundle", "resnet-18")
     with sam_build.running(variables | model, tmp_path) as function:
-        found = {
+        statuses = {
             name: function.invoke(golden_events.event(name, images_at))["statusCode"]
             for name in golden_events.NAMES
         }
-    wanted = {
+    expected = {
         name: json.loads((golden_events.EVENTS / "answers" / f"{name}.json").read_text())[
             "statusCode"
         ]
         for name in golden_events.NAMES
     }
-    assert found == wanted
+    assert statuses == expected
     if sam_build.SANDBOX:
         record_property("peak_mb", function.peak_mb)
         print(f"peak memory with ResNet-18: {function.peak_mb} MB")

@@ -101,7 +101,7 @@ def write_images(folder: Path) -> None:
         (folder / name).write_bytes(images.encode(image, kind, **options))
 
 
-def test_pixels_are_the_wheels_to_the_bit(tmp_path: Path) -> None:
+def test_opencv_decodes_and_resizes_as_the_wheel_to_the_bit(tmp_path: Path) -> None:
     write_images(tmp_path / "images")
     ours, theirs = (
         json.loads(sam_build.python(DECODE, str(tmp_path / "images"), paths=paths))
@@ -113,7 +113,7 @@ def test_pixels_are_the_wheels_to_the_bit(tmp_path: Path) -> None:
     assert [name for name in theirs if ours[name] != theirs[name]] == []
 
 
-def test_the_network_answers_as_with_the_wheels_to_the_bit(tmp_path: Path) -> None:
+def test_mxnet_computes_as_the_wheel_to_the_bit(tmp_path: Path) -> None:
     bundle, tensors = tmp_path / "bundle", tmp_path / "tensors.npy"
     synthetic(seed=7).write(bundle)
     np.save(tensors, np.random.default_rng(7).normal(size=(3, 3, 224, 224)).astype(np.float32))
@@ -142,7 +142,7 @@ def test_numpy_solves_without_blas(tmp_path: Path) -> None:
     np.testing.assert_allclose(ours["svd"], a, atol=1e-10)
 
 
-def test_all_python_has_bytecode_that_is_never_checked() -> None:
+def test_all_modules_have_unchecked_bytecode() -> None:
     sources = [
         source
         for folder in sam_build.LAYERS.values()
@@ -158,21 +158,21 @@ def test_all_python_has_bytecode_that_is_never_checked() -> None:
         assert code.co_filename.startswith("/opt/python/"), bytecode
 
 
-def test_nothing_is_shipped_that_no_function_imports() -> None:
+def test_layers_hold_only_what_functions_import() -> None:
     shipped = {
         path.relative_to(folder / "python").parts[0]
         for folder in sam_build.LAYERS.values()
         for path in (folder / "python").iterdir()
     }
     assert shipped == {"cv2", "mxnet", "numpy"}
-    unwanted = [".h", ".a", ".pyi", ".pxd", ".pyx"]
+    useless = [".h", ".a", ".pyi", ".pxd", ".pyx"]
     for folder in sam_build.LAYERS.values():
         for path in folder.rglob("*"):
-            assert path.suffix not in unwanted, path
+            assert path.suffix not in useless, path
             assert path.name not in ("tests", "include"), path
 
 
-def test_all_files_are_as_old_as_each_other() -> None:
+def test_all_files_have_the_same_time() -> None:
     times = {
         path.stat().st_mtime
         for folder in sam_build.LAYERS.values()
@@ -196,18 +196,18 @@ def copy(tmp_path: Path) -> Path:
     return folder
 
 
-def test_the_build_passes_its_checks() -> None:
+def test_build_passes_its_checks() -> None:
     output = check(sam_build.BUILD)
     assert "all for x86_64, complete, and old enough for Lambda" in output
 
 
-def test_the_build_without_libgomp_is_refused(copy: Path) -> None:
+def test_build_without_libgomp_is_refused(copy: Path) -> None:
     (copy / "MxnetLayer/python/mxnet/libgomp.so.1").unlink()
     output = check(copy)
     assert "libmxnet.so: needs libgomp.so.1, which neither the layers nor Lambda have" in output
 
 
-def test_the_build_with_300_megabytes_more_is_refused(copy: Path) -> None:
+def test_build_with_300_more_megabytes_is_refused(copy: Path) -> None:
     with (copy / "OpencvLayer/python/ballast").open("wb") as file:
         file.truncate(300_000_000)
-    assert "ballast: the largest file" in check(copy)
+    assert "ballast: function and layers have" in check(copy)

@@ -1,7 +1,7 @@
-"""The built function in Docker, through `sam local`, asked every event.
+"""The built function in Docker, through `sam local`, with every golden event.
 
-It runs where SAM_LOCAL_HOST names this machine's address as Docker's containers see it, which is
-172.17.0.1 unless somebody has changed it, and where the runtime's image is there.
+Needs the runtime's image, and SAM_LOCAL_HOST: this machine's address as Docker's containers see it,
+172.17.0.1 by default.
 """
 
 import base64
@@ -28,8 +28,8 @@ HOST = os.environ.get("SAM_LOCAL_HOST", "")
 ROOT = Path(__file__).parents[2]
 START_S = 120
 
-# `sam local invoke` makes a container for each event, which takes ten seconds and more; one warm
-# container answers all of them.
+# `sam local invoke` makes a container for each event, which takes ten seconds and more. One warm
+# container gets all of them.
 INVOKED = ("get-url", "post-jpeg", "post-images-one-broken")
 
 pytestmark = pytest.mark.skipif(not HOST, reason="SAM_LOCAL_HOST names no address")
@@ -57,21 +57,21 @@ def sam_local(images_at: str, tmp_path_factory: pytest.TempPathFactory) -> Itera
     folder = tmp_path_factory.mktemp("local")
     bundle = colors.write_bundle(folder / "colors")
     settings = golden_events.SETTINGS | {"PRIVATE_URL_HOSTS": images_at}
-    stand_in = subprocess.Popen(
+    server = subprocess.Popen(
         [sys.executable, "scripts/check_sam_local.py", str(bundle), "--host", HOST],
         cwd=ROOT, env={**os.environ, **settings}, text=True,
         stdout=subprocess.PIPE, start_new_session=True,
     )  # fmt: skip
     try:
-        assert stand_in.stdout
-        lines = [stand_in.stdout.readline().strip() for _ in range(3)]
+        assert server.stdout
+        lines = [server.stdout.readline().strip() for _ in range(3)]
         assert lines[2].startswith("sam local start-api"), lines
         files = lines[2].split()[3:]
         values = json.loads((ROOT / files[-1]).read_text())["Parameters"]
         (folder / "images").mkdir()
         for name, data in golden_events.IMAGES.items():
             (folder / "images" / name).write_bytes(data)
-        # In a process of its own: the tests' does not leave the loopback interface.
+        # In a process of its own: the process of the tests must not leave the loopback interface.
         credentials = {"AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "local"}
         place = {"AWS_ENDPOINT_URL_S3": values["AWS_ENDPOINT_URL_S3"], "AWS_REGION": "us-east-1"}
         subprocess.run(
@@ -81,8 +81,8 @@ def sam_local(images_at: str, tmp_path_factory: pytest.TempPathFactory) -> Itera
         more = ["--skip-pull-image", "--parameter-overrides", f"MemorySize={sam_build.MEMORY_MB}"]
         yield [*files, *more]
     finally:
-        stand_in.send_signal(signal.SIGTERM)
-        stand_in.communicate(timeout=30)
+        server.send_signal(signal.SIGTERM)
+        server.communicate(timeout=30)
 
 
 def sam(*arguments: str) -> list[str]:
@@ -90,7 +90,7 @@ def sam(*arguments: str) -> list[str]:
 
 
 @pytest.mark.parametrize("name", INVOKED)
-def test_invoke_gives_an_event_its_answer(
+def test_invoke_gives_an_event_its_response(
     sam_local: list[str], images_at: str, tmp_path: Path, name: str
 ) -> None:
     event = tmp_path / "event.json"
@@ -124,7 +124,7 @@ def serving(command: str, log: Path, options: list[str]) -> Iterator[str]:
         process.wait(60)
 
 
-def test_a_warm_function_gives_every_event_its_answer(
+def test_warm_function_gives_every_golden_event_its_response(
     sam_local: list[str], images_at: str, tmp_path: Path, subtests: pytest.Subtests
 ) -> None:
     with serving("start-lambda", tmp_path / "log", sam_local) as address:
@@ -142,7 +142,7 @@ def api(sam_local: list[str], tmp_path_factory: pytest.TempPathFactory) -> Itera
         yield address
 
 
-def test_the_api_answers(api: str, images_at: str) -> None:
+def test_start_api_serves_the_api(api: str, images_at: str) -> None:
     health = requests.get(f"{api}/health", timeout=60)
     assert (health.status_code, health.json()["model"]["name"]) == (200, "colors")
     green = images.encode(images.plain((20, 180, 40)), "JPEG", quality=95)

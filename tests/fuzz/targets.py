@@ -17,13 +17,13 @@ from classifier.api.response import problem
 from classifier.api.routes import check_route
 from classifier.errors import RequestError
 from classifier.fetch.sources import kind
-from classifier.image.header import Header, sniff
+from classifier.image.header import Header, read_header
 from classifier.image.preprocessing import Preprocessing
 from classifier.image.tensor import Limits, to_tensor
 from classifier.model.labels import MAX_TOP_K
 
 LIMITS = Limits(bytes=1 << 20, pixels=1 << 20)
-RECIPES = (
+PREPROCESSINGS = (
     Preprocessing(size=32, resize=32),
     Preprocessing(size=32, resize=40, fit="crop", color="BGR"),
 )
@@ -61,7 +61,7 @@ def tell(error: RequestError) -> None:
 def headers(data: bytes) -> Header | None:
     """``data`` as an image that is looked at but not decoded."""
     try:
-        header = sniff(data)
+        header = read_header(data)
     except RequestError as error:
         tell(error)
         return None
@@ -74,7 +74,7 @@ def headers(data: bytes) -> Header | None:
 def images(data: bytes) -> None:
     """``data`` as an image that is decoded, checksums mended so that a PNG gets that far."""
     data = with_mended_checksums(data)
-    for preprocessing in RECIPES:
+    for preprocessing in PREPROCESSINGS:
         try:
             tensor = to_tensor(data, preprocessing, LIMITS)
         except RequestError as error:

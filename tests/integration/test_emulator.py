@@ -1,4 +1,4 @@
-"""The function in its emulator, with the runtime's own client: every event, one after the other."""
+"""The function in the runtime interface emulator, with the real runtime client."""
 
 import json
 from collections.abc import Callable
@@ -10,7 +10,7 @@ import golden_events
 import pytest
 
 
-def test_every_event_gets_its_answer(
+def test_every_golden_event_gets_its_response(
     emulator: Callable[..., Any], s3: Any, tmp_path: Path, subtests: pytest.Subtests
 ) -> None:
     golden_events.fill(s3, colors.write_bundle(tmp_path), "colors")
@@ -26,9 +26,7 @@ def test_every_event_gets_its_answer(
     assert not [line for line in environment.log if not line.startswith("{")]
 
 
-def test_a_model_that_does_not_load_is_one_line_and_503(
-    emulator: Callable[..., Any], s3: Any
-) -> None:
+def test_missing_model_is_one_line_and_503(emulator: Callable[..., Any], s3: Any) -> None:
     s3.create_bucket(Bucket="models")
     environment = emulator(variables={"MODEL_URI": "s3://models/nothing"})
     event = json.dumps(golden_events.event("health", "127.0.0.1:1")).encode()

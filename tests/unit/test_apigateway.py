@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from tools.checks.apigateway import NOTES, RESPONSES, problems
-from tools.deploy import definition
+from tools.docs import definition
 from tools.errors import ToolError
 
 Document = dict[str, Any]

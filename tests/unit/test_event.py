@@ -45,7 +45,7 @@ def v2(method: str, path: str, **members: Any) -> dict[str, Any]:
     ],
     ids=["rest", "rest behind a base path", "http"],
 )
-def test_a_get_is_the_same_from_everywhere(event: dict[str, Any]) -> None:
+def test_get_is_the_same_from_every_gateway(event: dict[str, Any]) -> None:
     assert read_event(event) == HttpRequest(
         method="GET",
         path="/predict",
@@ -53,6 +53,7 @@ def test_a_get_is_the_same_from_everywhere(event: dict[str, Any]) -> None:
         content_type="",
         body=b"",
         request_id="r-1",
+        is_text=True,
     )
 
 
@@ -65,6 +66,49 @@ def test_a_body_is_bytes(kind: Any, header: str) -> None:
     encoded = base64.b64encode(b"\xff\xd8\xff").decode()
     binary = kind("POST", "/predict", headers={}, body=encoded, isBase64Encoded=True)
     assert read_event(binary).body == b"\xff\xd8\xff"
+
+
+def load_balancer(method: str, path: str, **members: Any) -> dict[str, Any]:
+    context = {"elb": {"targetGroupArn": "arn:aws:elasticloadbalancing:x"}}
+    return {"httpMethod": method, "path": path, "requestContext": context} | members
+
+
+@pytest.mark.parametrize(
+    "members",
+    [
+        {"queryStringParameters": {"url": "https%3A%2F%2Fx%2F%3Fa%3D1%26b%3D%C3%A9+2"}},
+        {"multiValueQueryStringParameters": {"url": ["https%3A%2F%2Fx%2F%3Fa%3D1%26b%3D%C3%A9+2"]}},
+    ],
+)
+def test_a_load_balancer_leaves_its_query_encoded(members: dict[str, Any]) -> None:
+    headers = {"multiValueHeaders": {"X-Amzn-Trace-Id": ["Root=1"], "Content-Type": ["a/b"]}}
+    request = read_event(load_balancer("GET", "/predict", **members, **headers))
+    assert request.query == (("url", "https://x/?a=1&b=é 2"),)
+    assert (request.request_id, request.content_type) == ("Root=1", "a/b")
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        v1("GET", "/prod/predict", resource="/{proxy+}", version="1.0"),
+        v1("GET", "/x/predict", resource="/{proxy+}", pathParameters={"proxy": "predict"}),
+        v1("GET", "/predict", resource="/{proxy+}"),
+        v1("GET", "/base/predict", resource="/predict"),
+        v2("GET", "/prod/predict"),
+        v2("GET", "/base/predict", routeKey="GET /predict"),
+        v2("GET", "/prod/predict", routeKey="$default"),
+        v2("GET", "/prod/predict", routeKey="ANY /{proxy+}"),
+    ],
+)
+def test_stages_and_base_paths_are_no_part_of_the_path(event: dict[str, Any]) -> None:
+    event["requestContext"]["stage"] = "prod"
+    assert read_event(event).path == "/predict"
+
+
+def test_a_path_that_begins_like_the_stage_keeps_its_beginning() -> None:
+    event = v2("GET", "/predict")
+    event["requestContext"]["stage"] = "pre"
+    assert read_event(event).path == "/predict"
 
 
 def test_a_stage_is_no_part_of_the_path() -> None:

@@ -1,4 +1,4 @@
-"""What malloc does with large blocks, in a process of its own, with its own setting and with ours."""
+"""What malloc does with large blocks: in a process of its own, with either setting."""
 
 import subprocess
 import sys

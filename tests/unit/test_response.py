@@ -2,7 +2,7 @@
 
 import json
 
-from classifier.api.response import preflight, problem, respond
+from classifier.api.response import for_load_balancer, preflight, problem, respond, without_body
 from classifier.errors import FetchFailed
 
 
@@ -38,5 +38,17 @@ def test_a_problem_document() -> None:
 def test_a_preflight_says_what_may_be_asked() -> None:
     response = preflight("r-1")
     assert response["statusCode"] == 204
-    assert response["headers"]["access-control-allow-methods"] == "GET, POST, OPTIONS"
+    assert response["headers"]["access-control-allow-methods"] == "GET, HEAD, POST, OPTIONS"
     assert "content-type" in response["headers"]["access-control-allow-headers"]
+
+
+def test_a_load_balancer_gets_its_headers_in_both_ways() -> None:
+    response = for_load_balancer(respond(200, {}, "r-1"))
+    headers = {name: value for name, (value,) in response["multiValueHeaders"].items()}
+    assert headers == response["headers"]
+
+
+def test_the_answer_to_head_has_headers_alone() -> None:
+    response = without_body(respond(200, {"a": 1}, "r-1"))
+    assert response["body"] == ""
+    assert response["headers"]["content-type"] == "application/json"

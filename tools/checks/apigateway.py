@@ -12,7 +12,8 @@ from typing import Any
 import click
 import yaml
 
-from tools.deploy import definition
+from tools.command import Command
+from tools.docs import definition
 from tools.errors import ToolError
 
 _GUIDE = "https://docs.aws.amazon.com/apigateway/latest/developerguide"
@@ -228,7 +229,7 @@ def problems(document: Node) -> list[str]:
     ]
 
 
-@click.command(help=__doc__)
+@click.command("scripts/check_apigateway.py", cls=Command, help=__doc__)
 def main() -> None:
     contract = yaml.safe_load(definition.CONTRACT.read_text(encoding="utf-8"))
     text = definition.DEFINITION.read_text(encoding="utf-8")

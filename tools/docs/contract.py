@@ -1,11 +1,11 @@
 """Writes what is made of openapi.yaml: ``/openapi.json``, the page ``/docs``, apigateway.yaml.
 
 The first two are in ``src/web``; API Gateway imports the third. All are committed, so that a
-deploy needs no step for them; a test fails when one of them is behind openapi.yaml.
+deploy needs no step for them. A test fails when one of them differs from openapi.yaml.
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,17 +15,18 @@ from jinja2 import Environment, FileSystemLoader
 from markdown_it import MarkdownIt
 from markupsafe import Markup
 
-from tools.deploy import definition
+from tools.command import Command
+from tools.docs import definition
 from tools.project import ROOT
 
 SOURCE = ROOT / "openapi.yaml"
 FOLDER = ROOT / "src" / "web"
-METHODS = ("get", "put", "post", "delete", "patch")  # OPTIONS is for browsers, not for readers
+METHODS = ("get", "put", "post", "delete", "patch")  # OPTIONS is for browsers, not for readers.
 
 Contract = dict[str, Any]
 
-_SIMPLE = frozenset({"string", "integer", "number", "boolean"})  # types that need no table
-_LIMITS = {
+_SIMPLE = frozenset({"string", "integer", "number", "boolean"})  # Types that need no table.
+_LIMITS: dict[str, Callable[[Any], str]] = {
     "enum": lambda values: "one of " + ", ".join(map(str, values)),
     "minimum": lambda number: f"at least {number}",
     "maximum": lambda number: f"at most {number}",
@@ -38,9 +39,9 @@ _LIMITS = {
 
 
 def read(source: Path = SOURCE) -> Contract:
-    """The contract of ``source`` as callers see it: without what only API Gateway reads."""
+    """The contract for callers: ``source`` without what only API Gateway reads."""
     contract: Contract = without_extensions(yaml.safe_load(source.read_text(encoding="utf-8")))
-    # Relative to the document's own address, so that it is true behind any stage or domain.
+    # Relative to the document's own address: it holds behind any stage and domain.
     return contract | {"servers": [{"url": "."}]}
 
 
@@ -56,7 +57,7 @@ def without_extensions(node: Any) -> Any:
 
 
 def to_json(contract: Contract) -> str:
-    """The text of ``/openapi.json``. Raises TypeError: a value that JSON has not, as a date."""
+    """The text of ``/openapi.json``. Raises TypeError: a value has no form in JSON, as a date."""
     return json.dumps(contract, ensure_ascii=False, separators=(",", ":")) + "\n"
 
 
@@ -79,7 +80,7 @@ def to_html(contract: Contract) -> str:
             yield whole.get("summary", name), _shown(whole["value"])
 
     def fields(schema: Mapping[str, Any]) -> list[tuple[str, Any, bool]]:
-        """Name, schema, and whether it is always there, of each field; those of allOf with them."""
+        """The name and schema of each field, and whether it is required; those of allOf first."""
         inherited = [each for part in schema.get("allOf", []) for each in fields(resolved(part))]
         required = schema.get("required", [])
         own = schema.get("properties", {}).items()
@@ -93,11 +94,9 @@ def to_html(contract: Contract) -> str:
     pages.filters |= {
         "examples": examples,
         "fields": fields,
-        "limits": lambda schema: [
-            _LIMITS[name](schema[name]) for name in _LIMITS if name in schema
-        ],
+        "limits": _limits,
         "prose": _prose,
-        "reference": lambda schema: schema.get("$ref", "").rpartition("/")[2],
+        "reference": _reference,
         "resolved": resolved,
         "simple": lambda schema: schema.get("type") in _SIMPLE,
     }
@@ -113,23 +112,32 @@ def to_html(contract: Contract) -> str:
     )
 
 
+def _limits(schema: Mapping[str, Any]) -> list[str]:
+    return [text(schema[name]) for name, text in _LIMITS.items() if name in schema]
+
+
+def _reference(schema: Mapping[str, Any]) -> str:
+    """The name of what ``schema`` refers to; empty: it is no reference."""
+    return str(schema.get("$ref", "")).rpartition("/")[2]
+
+
 def _shown(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value, indent=2, ensure_ascii=False)
 
 
 def _prose(text: object) -> Markup:
-    """CommonMark (nothing, where a description is missing) as HTML; HTML in it is only shown."""
+    """CommonMark as HTML; HTML in it is escaped. A missing description is empty."""
     return Markup(MarkdownIt("commonmark", {"html": False}).render(str(text)))  # noqa: S704
 
 
 def _palette() -> Markup:
-    """The colours of the front page, which opens its style with them."""
+    """The colours of the front page: the beginning of its style."""
     page = (FOLDER / "index.html").read_text(encoding="utf-8")
     _, _, style = page.partition("<style>\n")
     return Markup(style.partition("* {")[0])  # noqa: S704
 
 
-@click.command(help=__doc__)
+@click.command("scripts/contract.py", cls=Command, help=__doc__)
 def main() -> None:
     contract = read()
     for name, text in {"openapi.json": to_json(contract), "docs.html": to_html(contract)}.items():

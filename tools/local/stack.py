@@ -3,29 +3,32 @@
 import json
 import logging
 import os
+import shutil
 import socket
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from pathlib import Path
 from time import monotonic
 
-import waitress
 from samcli.lib.providers.provider import Stack
 from samcli.lib.providers.sam_stack_provider import SamLocalStackProvider
+from waitress.server import create_server
 
 from tools.errors import ToolError
-from tools.local import function, models
+from tools.local import function
 from tools.local.environment import Environment
 from tools.local.gateway import create_app
+from tools.local.models import read
 from tools.local.pool import Pool
 from tools.local.ports import HOST
 from tools.local.s3 import LocalS3
 from tools.local.terminal import Terminal
+from tools.model.choice import Choice, choose
+from tools.model.photographs import photographs
+from tools.model.terminal import byte_progress, show_downloads
 from tools.project import ROOT
 
 MODELS = ROOT / "models"
 BUCKET = "models"
-IMAGE = "docs/digit.png"
 # Threads that take requests while others wait for an environment.
 SPARE_THREADS = 8
 
@@ -48,7 +51,7 @@ def serve(
     variables = {"OMP_NUM_THREADS": function.threads(environments)}
     is_local_model = not os.environ.get("MODEL_URI", "").strip()
     if is_local_model:
-        variables |= _publish(terminal, stack, models.choose(model, MODELS), s3_port)
+        variables |= _publish(terminal, stack, _choose(terminal, model), s3_port)
     elif model:
         raise ToolError("MODEL and MODEL_URI are both set; one of them is enough.")
     else:
@@ -72,11 +75,11 @@ def serve(
 
     app = create_app(template, ROOT, pool, terminal.request)
     logging.getLogger("waitress").setLevel(logging.ERROR)  # It warns of every queue.
-    server = waitress.create_server(
+    server = create_server(
         app,
         sockets=[listener],
         threads=environments + SPARE_THREADS,
-        # More than ever come at once: those beyond would wait for others to hang up.
+        # Connections beyond it would wait until others close.
         connection_limit=4096,
         asyncore_use_poll=True,  # select() takes no more than 1,024.
         ident=None,
@@ -86,22 +89,33 @@ def serve(
     terminal.step("API", f"{url}, ready in {monotonic() - start:.1f} s; Ctrl-C ends it")
     if not is_healthy:
         terminal.remark("No model could be loaded: requests are answered with 503 until one can.")
+    image = _example_image(first_calls[0][0])
     terminal.console.print(
-        f"\n  Open {url} in a browser, or paste:\n\n"
-        f"  curl -H 'content-type: image/png' --data-binary @{IMAGE} {url}/predict\n"
+        f"\n  Open {url} in a browser, or paste:\n\n  curl -F image=@{image} {url}/predict\n"
     )
     server.run()
 
 
-def _publish(
-    terminal: Terminal, stack: ExitStack, choice: models.Choice, port: int
-) -> dict[str, str]:
+def _example_image(health: bytes) -> str:
+    """A file for the first command: a digit for a network of digits, else a photograph."""
+    if b"digit" in health:
+        return "docs/digit.png"
+    example = MODELS / "example.jpg"
+    if not example.exists():
+        shutil.copyfile(photographs()[0], example)
+    return str(example.relative_to(ROOT))
+
+
+def _choose(terminal: Terminal, model: str | None) -> Choice:
+    """The bundle to serve; downloads are shown."""
+    with byte_progress() as bars:
+        return choose(model, MODELS, show_downloads(bars, terminal.console))
+
+
+def _publish(terminal: Terminal, stack: ExitStack, choice: Choice, port: int) -> dict[str, str]:
     """Start a local S3 with the bundle in it; returns the variables that find it."""
-    if choice.folder == MODELS / "synthetic" and not choice.folder.is_dir():
-        with terminal.console.status("Drawing the weights of a synthetic ResNet-18"):
-            _make_synthetic(choice.folder)
     with terminal.console.status("Publishing the bundle"):
-        bundle, files = models.read(choice.folder)
+        bundle, files = read(choice.folder)
         s3 = LocalS3(port)
         with _port_errors("S3_PORT", port):
             s3.start()
@@ -150,10 +164,3 @@ def _template() -> Stack:
 
 def _count(number: int | str, noun: str) -> str:
     return f"{number} {noun}{'' if int(number) == 1 else 's'}"
-
-
-def _make_synthetic(folder: Path) -> None:
-    # Imported here: the model tool brings MXNet along, which only this one step needs.
-    from tools.model.synthetic import synthetic  # noqa: PLC0415
-
-    synthetic(seed=0).write(folder)

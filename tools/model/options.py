@@ -1,10 +1,25 @@
-"""The kinds of values that options take."""
+"""Options that several commands have, and the types of their values."""
 
 import math
+from pathlib import Path
 
 import click
 
 from classifier.location import S3Prefix
+
+PATH = click.Path(path_type=Path)
+to_option = click.option(
+    "--to",
+    type=PATH,
+    required=True,
+    help="Folder for the bundle: new, or empty. An existing bundle is never changed.",
+)
+images_option = click.option(
+    "--images",
+    type=PATH,
+    required=True,
+    help="Folder of images: <class id>_*.jpg or <class id>/*.jpg (or .png, .webp).",
+)
 
 
 class Place(click.ParamType):

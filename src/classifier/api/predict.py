@@ -1,20 +1,25 @@
 """Requests of ``/predict``: a query or a body becomes images to classify. No I/O."""
 
-import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from classifier.api.event import HttpRequest
+from classifier.api.forms import parse_form
+from classifier.api.json_body import parse_json_object, shorten
 from classifier.errors import InvalidRequest, UnsupportedImageType
 from classifier.fetch.sources import Base64, Body, Source, parse_address
 from classifier.model.labels import LabelOptions
 
-IMAGE_TYPES = frozenset({"image/jpeg", "image/png", "image/webp"})
 MAX_IMAGES = 16
 
+_BYTES = ("application/octet-stream", "binary/octet-stream")
 _OPTIONS = ("top_k", "min_probability")
+_NUMBER = re.compile(r"[0-9]{0,9}\.?[0-9]{1,40}(?:[eE]-?[0-9]{1,3})?")
+_HEADER_HINT = (
+    "Send an image with the header 'content-type: image/jpeg' (or image/png, image/webp)."
+)
 
 
 @dataclass(frozen=True)
@@ -41,55 +46,99 @@ def parse_predict(request: HttpRequest) -> PredictRequest:
         UnsupportedImageType: the content type is none of those that are read.
     """
     if request.method == "GET":
-        query = _parse_query(request, ("url", *_OPTIONS))
+        query = _parse_pairs(request.query, ("url", *_OPTIONS), "parameter")
         if not query.get("url"):
             raise InvalidRequest("Say which image: /predict?url=https://…")
-        return PredictRequest((ImageRequest(parse_address(query["url"]), _query_options(query)),))
-    content_type = request.content_type.partition(";")[0].strip().lower()
-    if content_type in IMAGE_TYPES:
-        if not request.body:
-            raise InvalidRequest("The body is empty; it should be the image.")
-        options = _query_options(_parse_query(request, _OPTIONS))
-        return PredictRequest((ImageRequest(Body(request.body), options),))
-    if content_type == "application/json":
-        _parse_query(request, ())
-        return _parse_json(request.body)
-    types = ", ".join(["application/json", *sorted(IMAGE_TYPES)])
-    raise UnsupportedImageType(f"The content type should be one of {types}.")
+        source = parse_address(query["url"])
+        return PredictRequest((ImageRequest(source, _parse_options(query)),))
+    query = _parse_pairs(request.query, _OPTIONS, "parameter")
+    match request.media_type:
+        case "application/json":
+            return _parse_json(request.body, query)
+        case "multipart/form-data":
+            return _parse_form(request, query)
+        case media_type if media_type in _BYTES or media_type.startswith("image/"):
+            source = parse_image_body(request)
+            return PredictRequest((ImageRequest(source, _parse_options(query)),))
+        case _:
+            raise UnsupportedImageType(
+                "The content type should be that of an image, application/octet-stream, "
+                f"multipart/form-data or application/json. {_HEADER_HINT}"
+            )
 
 
-def _parse_query(request: HttpRequest, names: Sequence[str]) -> dict[str, str]:
-    query: dict[str, str] = {}
-    for name, value in request.query:
+def parse_image_body(request: HttpRequest) -> Body:
+    """The image that is the body.
+
+    Raises:
+        InvalidRequest: the body is empty.
+        UnsupportedImageType: the image arrived as text.
+    """
+    if not request.body:
+        raise InvalidRequest("The body is empty; it should be the image.")
+    # API Gateway passes on a type it does not know as binary as text. What is not UTF-8 becomes
+    # U+FFFD, and the image is lost.
+    if request.is_text and "\ufffd".encode() in request.body:
+        raise UnsupportedImageType(f"The image arrived as text. {_HEADER_HINT}")
+    return Body(request.body)
+
+
+def _parse_pairs(
+    pairs: Iterable[tuple[str, str]], names: Sequence[str], what: str
+) -> dict[str, str]:
+    """The values of ``names``, each there once at most, and nothing else."""
+    values: dict[str, str] = {}
+    pairs = list(pairs)
+    address = dict(pairs).get("url", "")
+    for name, value in pairs:
         if name not in names:
-            hint = " Percent-encode the address that it belongs to." if "url" in query else ""
-            raise InvalidRequest(f"There is no parameter {_shorten(name)}.{hint}")
-        if name in query:
+            # An address whose "&" was not encoded ends there. Then it has a "?", but no "&".
+            is_cut = "url" in names and "?" in address and "&" not in address
+            hint = " Percent-encode the address that it belongs to." if is_cut else ""
+            raise InvalidRequest(f"There is no {what} {shorten(name)}.{hint}")
+        if name in values:
             raise InvalidRequest(f"{name!r} is there twice.")
-        query[name] = value
-    return query
+        values[name] = value
+    return values
 
 
-def _query_options(query: Mapping[str, str]) -> LabelOptions:
-    """The options of a query, with numbers read from their text."""
-    table: dict[str, Any] = {name: query[name] for name in _OPTIONS if name in query}
+def _parse_options(texts: Mapping[str, str]) -> LabelOptions:
+    """The options of a query or form."""
+    return LabelOptions.parse(_numbers(texts))
+
+
+def _numbers(texts: Mapping[str, str]) -> dict[str, Any]:
+    """The options in ``texts`` as JSON would have them; text that is no number stays."""
+    table: dict[str, Any] = {name: texts[name] for name in _OPTIONS if name in texts}
     if re.fullmatch(r"[0-9]{1,9}", table.get("top_k", "")):
         table["top_k"] = int(table["top_k"])
-    number = r"[0-9]{0,9}\.?[0-9]{1,40}(?:[eE]-?[0-9]{1,3})?"
-    if re.fullmatch(number, table.get("min_probability", "")):
+    if _NUMBER.fullmatch(table.get("min_probability", "")):
         table["min_probability"] = float(table["min_probability"])
-    return LabelOptions.parse(table)
+    return table
 
 
-def _parse_json(body: bytes) -> PredictRequest:
-    try:
-        table = json.loads(body, parse_constant=_refuse_constant)
-    except (ValueError, RecursionError) as error:
-        raise InvalidRequest("The body is not JSON.") from error
-    if not isinstance(table, dict):
-        raise InvalidRequest("The body should be a JSON object.")
+def _refuse_repeated(query: Mapping[str, Any], body: Mapping[str, Any]) -> None:
+    for name in _OPTIONS:
+        if name in query and name in body:
+            raise InvalidRequest(f"{name!r} is there twice: in the query and in the body.")
+
+
+def _parse_form(request: HttpRequest, query: Mapping[str, str]) -> PredictRequest:
+    form = parse_form(request.content_type, request.body)
+    fields = _parse_pairs(form.fields, _OPTIONS, "field")
+    _refuse_repeated(query, fields)
+    options = _parse_options({**query, **fields})
+    if not 1 <= len(form.files) <= MAX_IMAGES:
+        raise InvalidRequest(f"The form should hold 1 to {MAX_IMAGES} files.")
+    images = tuple(ImageRequest(Body(data), options) for data in form.files)
+    return PredictRequest(images, many=len(images) > 1)
+
+
+def _parse_json(body: bytes, query: Mapping[str, str]) -> PredictRequest:
+    table = parse_json_object(body)
     _refuse_unknown(table, ("url", "image", "images", *_OPTIONS), "")
-    options = LabelOptions.parse(table)
+    _refuse_repeated(query, table)
+    options = LabelOptions.parse(_numbers(query) | table)
     if "images" not in table:
         return PredictRequest((ImageRequest(_parse_source(table, "The body"), options),))
     if "url" in table or "image" in table:
@@ -121,12 +170,4 @@ def _parse_source(table: Mapping[str, Any], where: str) -> Source:
 def _refuse_unknown(table: Mapping[str, Any], names: Sequence[str], where: str) -> None:
     for name in table:
         if name not in names:
-            raise InvalidRequest(f"There is no field {_shorten(name)}{where}.")
-
-
-def _refuse_constant(name: str) -> float:
-    raise ValueError(f"{name} is not JSON")
-
-
-def _shorten(name: str) -> str:
-    return ascii(name if len(name) <= 40 else name[:40] + "…")
+            raise InvalidRequest(f"There is no field {shorten(name)}{where}.")

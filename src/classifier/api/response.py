@@ -12,7 +12,7 @@ _HEADERS = {
     "x-content-type-options": "nosniff",
 }
 _PREFLIGHT = {
-    "access-control-allow-methods": "GET, POST, OPTIONS",
+    "access-control-allow-methods": "GET, HEAD, POST, OPTIONS",
     "access-control-allow-headers": (
         "content-type, x-api-key, authorization, x-amz-date, x-amz-security-token, "
         "x-amz-content-sha256"  # the headers of signed requests
@@ -23,8 +23,8 @@ _PREFLIGHT = {
 Response = dict[str, Any]
 
 
-def respond(status: int, body: Mapping[str, Any], request_id: str) -> Response:
-    """A JSON response."""
+def respond(status: int, body: Any, request_id: str) -> Response:
+    """A response with ``body`` as JSON."""
     return content(status, "application/json", _json(body), request_id)
 
 
@@ -58,5 +58,19 @@ def content(
     }
 
 
-def _json(body: Mapping[str, Any]) -> str:
+def without_body(response: Response) -> Response:
+    """The answer to ``HEAD``, for the answer to ``GET``."""
+    return response | {"body": ""}
+
+
+def for_load_balancer(response: Response) -> Response:
+    """``response`` with what an Application Load Balancer also needs.
+
+    Where its target group has multi-value headers switched on, it reads those alone.
+    """
+    headers = {name: [value] for name, value in response["headers"].items()}
+    return response | {"multiValueHeaders": headers}
+
+
+def _json(body: Any) -> str:
     return json.dumps(body) + "\n"  # the line break keeps a terminal's prompt on its own line

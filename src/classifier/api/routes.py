@@ -5,8 +5,9 @@ from classifier.errors import NotFound
 
 METHODS = {
     "/predict": ("GET", "POST"),
-    "/health": ("GET",),
-    "/": ("GET",),
+    "/huggingface": ("POST",),
+    "/health": ("GET", "HEAD"),
+    "/": ("GET", "HEAD"),
     "/docs": ("GET",),
     "/openapi.json": ("GET",),
 }
