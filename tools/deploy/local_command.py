@@ -2,7 +2,6 @@
 
 import os
 import signal
-from pathlib import Path
 
 import click
 
@@ -10,22 +9,23 @@ from tools.command import Command
 from tools.deploy import cli
 from tools.deploy.emulator.account import REGION, LocalAccount
 from tools.errors import ToolError
-from tools.local.models import choose
+from tools.model.choice import choose
 from tools.project import ROOT
 
 STACK = "image-classification"
 
 
 @click.command("scripts/deploy_local.py", cls=Command, help=__doc__)
-@click.option("--model", type=click.Path(path_type=Path), help="Folder of the bundle.")
+@click.option("--model", help="A bundle's folder, or one in models/. Default: the best there is.")
 @click.option("--port", default=4566, show_default=True, help="Of all of AWS's services.")
 @click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="One parameter.")
-def main(model: Path | None, port: int, settings: tuple[str, ...]) -> None:
-    folder = model or choose(None, ROOT / "models").folder
+def main(model: str | None, port: int, settings: tuple[str, ...]) -> None:
+    choice = choose(model, ROOT / "models")
+    click.echo(choice.remark)
     with LocalAccount(port) as account:
         os.environ.update(account.variables | {cli.API_URL: account.api_url})
         options = [option for each in settings for option in ("--set", each)]
-        arguments = ["--yes", "--model", str(folder), "--stack", STACK, "--regions", REGION]
+        arguments = ["--yes", "--model", str(choice.folder), "--stack", STACK, "--regions", REGION]
         if cli.cli.run(["deploy", *arguments, *options]):
             raise ToolError("the deploy failed; see above")
         names = " ".join(f"{name}={value}" for name, value in account.variables.items())
