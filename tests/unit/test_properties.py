@@ -40,9 +40,7 @@ text = st.text(st.characters(exclude_categories=()), max_size=30)
 encodable = st.text(max_size=30)
 # An s3:// address becomes another kind of source.
 addresses = encodable.filter(lambda address: address and address[:5].lower() != "s3://")
-sources = st.one_of(
-    st.builds(Url, addresses), st.builds(Base64, encodable.filter(bool))
-)
+sources = st.one_of(st.builds(Url, addresses), st.builds(Base64, encodable.filter(bool)))
 top_ks = st.integers(1, MAX_TOP_K)
 probabilities = st.floats(0, 1)
 label_options = st.builds(LabelOptions, top_ks, probabilities)
