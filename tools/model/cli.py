@@ -18,6 +18,7 @@ from classifier.config import S3Prefix
 from classifier.errors import ClassifierError
 from tools import command
 from tools.errors import ToolError
+from tools.model.onnx.options import onnx_options, refuse_options
 from tools.model.options import Number, Place, ThreeNumbers
 from tools.model.progress import byte_progress, errors, progress
 from tools.project import ROOT
@@ -43,9 +44,9 @@ images_option = click.option(
 def cli() -> None:
     """Make, judge and publish model bundles.
 
-    A bundle is a folder, or a prefix in S3, with a network, its labels, the preprocessing of its input
-    and the checksums of them all. It never changes: a command that would have to overwrite one
-    refuses.
+    A bundle is a folder, or a prefix in S3, with a network, its labels, the preprocessing of its
+    input and the checksums of them all. It never changes: a command that would have to overwrite
+    one refuses.
     """
 
 
@@ -135,15 +136,22 @@ def synthetic(to: Path, seed: int) -> None:
 @click.argument("file", type=FOLDER)
 @click.option("--labels", type=FOLDER, required=True, help="Label file, one a line.")
 @to_option
-def import_(file: Path, labels: Path, to: Path) -> None:
-    """Make a bundle of FILE, a .pth or .safetensors state_dict of torchvision's ResNet-18 or 34.
+@onnx_options
+def import_(file: Path, labels: Path, to: Path, **options: Any) -> None:
+    """Make a bundle of FILE: any convolutional network as .onnx, or ResNet-18 or 34 of torchvision.
 
-    The file is read without PyTorch, and one that asks for anything but tensors is refused.
+    An ONNX network is proven to answer as ONNX Runtime does: see docs/onnx.md. A .pth or
+    .safetensors state_dict is read without PyTorch; one that asks for more than tensors is refused.
     """
     from tools.model.checkpoint import import_checkpoint  # noqa: PLC0415
     from tools.model.destination import refuse_existing  # noqa: PLC0415
+    from tools.model.onnx.importer import import_with_options  # noqa: PLC0415
 
     refuse_existing(to)
+    if file.suffix.lower() == ".onnx":
+        write(import_with_options(file, labels, **options), to)
+        return
+    refuse_options(options)
     write(import_checkpoint(file, labels), to)
 
 

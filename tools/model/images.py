@@ -14,7 +14,7 @@ from classifier.model.bundle import Label
 from classifier.model.manifest import Preprocessing
 from tools.errors import ToolError
 
-_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp"})
+IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp"})
 # What the function itself takes: an image that it would refuse has no place in a measurement.
 _LIMITS = Limits(Settings.max_image_bytes, Settings.max_image_pixels)
 
@@ -47,7 +47,9 @@ def find_images(folder: Path, labels: Sequence[Label]) -> list[ImageFile]:
         raise ToolError(f"{folder}: no such folder")
     classes = {label.identifier or label.name: index for index, label in enumerate(labels)}
     paths = [*folder.iterdir(), *(inner for sub in folder.iterdir() for inner in _files(sub))]
-    found = sorted(path for path in paths if path.suffix.lower() in _SUFFIXES and path.is_file())
+    found = sorted(
+        path for path in paths if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file()
+    )
     if not found:
         raise ToolError(f"{folder}: no JPEG, PNG or WebP images in it")
     return [ImageFile(path, _answer(path, folder, classes)) for path in found]

@@ -1,0 +1,249 @@
+"""Groups of nodes that are one operator in MXNet.
+
+Exporters take apart what their opset has no operator for: the exact GELU, hard swish, layer norm,
+a fully connected layer on more than two axes. Whole, they are faster, and more of them is fused.
+"""
+
+import dataclasses
+import math
+from collections.abc import Callable, Mapping
+
+import numpy as np
+
+from tools.model.onnx.graph import Array, Graph, Node, Shape, used_nodes
+
+
+@dataclasses.dataclass
+class _View:
+    """The graph so far: who gives a value, and its constants."""
+
+    producers: dict[str, Node]
+    constants: dict[str, Array]
+    shapes: Mapping[str, Shape]
+
+    def producer(self, name: str, *operators: str) -> Node | None:
+        """The node that gives ``name``, if it is one of ``operators``."""
+        node = self.producers.get(name)
+        return node if node and node.operator in operators else None
+
+    def number(self, name: str) -> float | None:
+        array = self.constants.get(name)
+        return float(array.reshape(())) if array is not None and array.size == 1 else None
+
+    def row(self, name: str, wide: int) -> Array | None:
+        """The constant ``name`` as one number for each of ``wide`` entries of the last axis."""
+        array = self.constants.get(name)
+        if (
+            array is None
+            or array.size not in {1, wide}
+            or array.shape[-1:] not in {(), (array.size,)}
+        ):
+            return None
+        return np.broadcast_to(array.reshape(-1), (wide,))
+
+    def parted(self, node: Node, *operators: str) -> tuple[Node, str] | None:
+        """A node of two inputs: the one that is given by ``operators``, and the other's name."""
+        for name, other in (node.inputs, node.inputs[::-1]):
+            if producer := self.producer(name, *operators):
+                return producer, other
+        return None
+
+    def add(self, node: Node, role: str, array: Array) -> str:
+        name = f"{node.outputs[0]}/{role}"
+        self.constants[name] = array
+        return name
+
+
+def fuse(graph: Graph) -> Graph:
+    """``graph`` with the groups put together, under the names of their last nodes."""
+    view = _View({}, dict(graph.constants), graph.shapes)
+    nodes = []
+    for node in graph.nodes:
+        patterns = _PATTERNS.get(node.operator, ())
+        whole = next((made for pattern in patterns if (made := pattern(node, view))), node)
+        nodes.append(whole)
+        view.producers |= dict.fromkeys(whole.outputs, whole)
+    return dataclasses.replace(
+        graph, nodes=used_nodes(nodes, graph.output), constants=view.constants
+    )
+
+
+def _padded_convolution(node: Node, view: _View) -> Node | None:
+    """Pad, Conv: the convolution pads by itself."""
+    pad = view.producer(node.inputs[0], "Pad")
+    if not pad or pad.attributes.get("mode", "constant") != "constant" or len(pad.inputs) > 3:
+        return None
+    value = view.number(pad.inputs[2]) if pad.inputs[2:] and pad.inputs[2] else 0.0
+    if pad.attributes.get("value", value) != 0:
+        return None
+    pads = pad.attributes.get("pads")
+    if pads is None:
+        array = view.constants.get(pad.inputs[1])
+        pads = [] if array is None else [int(each) for each in array]
+    rank = len(pads) // 2
+    own = node.attributes.get("pads") or [0] * (2 * rank - 4)
+    begins, ends = pads[:rank], pads[rank:]
+    if rank < 3 or any((*begins[:2], *ends[:2])) or min(pads) < 0:
+        return None
+    if node.attributes.get("auto_pad", "NOTSET") not in {"NOTSET", "VALID"}:
+        return None
+    total = [a + b for a, b in zip(own, (*begins[2:], *ends[2:]), strict=True)]
+    attributes = {**node.attributes, "pads": total, "auto_pad": "NOTSET"}
+    return dataclasses.replace(
+        node, inputs=(pad.inputs[0], *node.inputs[1:]), attributes=attributes
+    )
+
+
+def _biased(node: Node, view: _View) -> Node | None:
+    """MatMul, Add of a row: a fully connected layer."""
+    parts = view.parted(node, "MatMul")
+    weight = view.constants.get(parts[0].inputs[1]) if parts else None
+    if not parts or weight is None or weight.ndim != 2:
+        return None
+    bias = view.row(parts[1], weight.shape[1])
+    if bias is None:
+        return None
+    names = view.add(node, "weight", weight.T), view.add(node, "bias", bias)
+    return Node("Linear", node.name, (parts[0].inputs[0], *names), node.outputs, {})
+
+
+def _scaled(node: Node, view: _View) -> Node | None:
+    """A fully connected layer, Mul by a row: the row becomes part of the weights (layer scale)."""
+    parts = view.parted(node, "Linear")
+    if not parts:
+        return None
+    layer, factor = parts
+    weight, bias = view.constants[layer.inputs[1]], view.constants[layer.inputs[2]]
+    row = view.row(factor, len(weight))
+    if row is None or view.shapes.get(node.outputs[0]) != view.shapes.get(layer.outputs[0]):
+        return None
+    names = (
+        view.add(node, "weight", weight * row[:, np.newaxis]),
+        view.add(node, "bias", bias * row),
+    )
+    return Node("Linear", node.name, (layer.inputs[0], *names), node.outputs, {})
+
+
+def _factors(name: str, view: _View, depth: int = 3) -> tuple[list[str], float]:
+    """``name`` as a product: its factors that are no numbers, and the product of those that are."""
+    node = view.producer(name, "Mul", "Div")
+    if not node or not depth:
+        return [name], 1.0
+    first, second = node.inputs
+    divisor = view.number(second)
+    if node.operator == "Div":
+        if not divisor:
+            return [name], 1.0
+        values, number = _factors(first, view, depth - 1)
+        return values, number / divisor
+    values, number = [], 1.0
+    for each in (first, second):
+        if (constant := view.number(each)) is not None:
+            number *= constant
+            continue
+        more, factor = _factors(each, view, depth - 1)
+        values += more
+        number *= factor
+    return values, number
+
+
+def _gated(node: Node, view: _View) -> Node | None:
+    """Products that are GELU (x * (1 + erf(x / sqrt 2)) / 2), hard swish, or hard sigmoid."""
+    view = dataclasses.replace(view, producers=view.producers | {node.outputs[0]: node})
+    values, number = _factors(node.outputs[0], view)
+    for gate in values:
+        others = [name for name in values if name is not gate]
+        if math.isclose(number, 0.5, rel_tol=1e-4) and others == [_erf_input(gate, view)]:
+            return Node("Gelu", node.name, tuple(others), node.outputs, {})
+        inner = _clipped(gate, view)
+        if not inner or not math.isclose(number, 1 / 6, rel_tol=1e-4):
+            continue
+        if others == [inner]:
+            return Node("HardSwish", node.name, (inner,), node.outputs, {})
+        if not others:
+            attributes = {"alpha": 1 / 6, "beta": 0.5}
+            return Node("HardSigmoid", node.name, (inner,), node.outputs, attributes)
+    return None
+
+
+def _erf_input(name: str, view: _View) -> str | None:
+    """The x of 1 + erf(x / sqrt 2)."""
+    add = view.producer(name, "Add")
+    parts = view.parted(add, "Erf") if add else None
+    if not parts or view.number(parts[1]) != 1:
+        return None
+    values, number = _factors(parts[0].inputs[0], view)
+    return (
+        values[0]
+        if len(values) == 1 and math.isclose(number, math.sqrt(0.5), rel_tol=1e-4)
+        else None
+    )
+
+
+def _clipped(name: str, view: _View) -> str | None:
+    """The x of clip(x + 3, 0, 6)."""
+    clip = view.producer(name, "Clip")
+    if not clip:
+        return None
+    bounds = [clip.attributes.get(bound) for bound in ("min", "max")]
+    if len(clip.inputs) == 3:
+        bounds = [view.number(each) for each in clip.inputs[1:]]
+    add = view.producer(clip.inputs[0], "Add")
+    if bounds != [0, 6] or not add:
+        return None
+    for value, number in (add.inputs, add.inputs[::-1]):
+        if view.number(number) == 3:
+            return value
+    return None
+
+
+def _layer_norm(node: Node, view: _View) -> Node | None:
+    """(x - mean) / the root of its variance * a row + a row: layer norm on the last axis."""
+    wide = view.shapes.get(node.outputs[0], (0,))[-1]
+    scaled = view.parted(node, "Mul")
+    normed = view.parted(scaled[0], "Div") if scaled else None
+    if not scaled or not normed:
+        return None
+    beta, gamma = view.row(scaled[1], wide), view.row(normed[1], wide)
+    centred, root = normed[0].inputs
+    deviation = view.producer(root, "Sqrt")
+    variance = view.producer(deviation.inputs[0], "Add") if deviation else None
+    subtraction = view.producer(centred, "Sub")
+    if beta is None or gamma is None or not variance or not subtraction:
+        return None
+    square, epsilon = view.parted(variance, "ReduceMean") or (None, "")
+    mean = view.producer(subtraction.inputs[1], "ReduceMean")
+    eps = view.number(epsilon)
+    if not square or not mean or eps is None or mean.inputs[0] != subtraction.inputs[0]:
+        return None
+    if not _is_square(square.inputs[0], centred, view):
+        return None
+    if not all(_over_last_axis(each, view) for each in (square, mean)):
+        return None
+    names = view.add(node, "gamma", gamma), view.add(node, "beta", beta)
+    attributes = {"axis": -1, "epsilon": eps}
+    inputs = (subtraction.inputs[0], *names)
+    return Node("LayerNormalization", node.name, inputs, node.outputs, attributes)
+
+
+def _is_square(name: str, of: str, view: _View) -> bool:
+    if power := view.producer(name, "Pow"):
+        return power.inputs[0] == of and view.number(power.inputs[1]) == 2
+    product = view.producer(name, "Mul")
+    return product is not None and set(product.inputs) == {of}
+
+
+def _over_last_axis(node: Node, view: _View) -> bool:
+    axes = node.attributes.get("axes")
+    if axes is None and node.inputs[1:]:
+        axes = view.constants.get(node.inputs[1], np.zeros(0)).tolist()
+    rank = len(view.shapes.get(node.inputs[0], ()))
+    return axes in ([-1], [rank - 1]) and bool(node.attributes.get("keepdims", 1))
+
+
+_PATTERNS: dict[str, tuple[Callable[[Node, _View], Node | None], ...]] = {
+    "Add": (_biased, _layer_norm),
+    "Conv": (_padded_convolution,),
+    "Div": (_gated,),
+    "Mul": (_scaled, _gated),
+}

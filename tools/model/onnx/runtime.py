@@ -1,0 +1,48 @@
+"""ONNX Runtime, quiet, on a model in memory."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+import onnxruntime
+from onnx import ModelProto
+from onnxruntime.capi import onnxruntime_pybind11_state as errors
+
+RUNTIME_ERRORS = (
+    errors.EPFail,
+    errors.Fail,
+    errors.InvalidArgument,
+    errors.InvalidGraph,
+    errors.InvalidProtobuf,
+    errors.NotImplemented,
+    errors.RuntimeException,
+    RuntimeError,
+)
+_ONLY_ERRORS = 3
+
+
+def session_options(
+    level: onnxruntime.GraphOptimizationLevel,
+) -> onnxruntime.SessionOptions:
+    options = onnxruntime.SessionOptions()
+    options.graph_optimization_level = level
+    options.log_severity_level = _ONLY_ERRORS + 1
+    return options
+
+
+def run(
+    model: ModelProto, images: npt.NDArray[np.float32], outputs: Sequence[str] | None = None
+) -> list[npt.NDArray[np.float32]]:
+    """The ``outputs`` of ``model``, by default its own. images: as many as it takes at once."""
+    options = session_options(onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL)
+    session = onnxruntime.InferenceSession(
+        model.SerializeToString(), options, providers=["CPUExecutionProvider"]
+    )
+    name = session.get_inputs()[0].name
+    return [np.asarray(each) for each in session.run(outputs, {name: images})]
+
+
+def first_line(error: Exception) -> str:
+    """What an engine says, on one line."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return (lines or [type(error).__name__])[0][:300]
