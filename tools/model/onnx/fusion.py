@@ -5,58 +5,18 @@ a fully connected layer on more than two axes. Whole, they are faster, and more 
 """
 
 import dataclasses
-import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 import numpy as np
 
-from tools.model.onnx.graph import Array, Graph, Node, Shape, used_nodes
-
-
-@dataclasses.dataclass
-class _View:
-    """The graph so far: who gives a value, and its constants."""
-
-    producers: dict[str, Node]
-    constants: dict[str, Array]
-    shapes: Mapping[str, Shape]
-
-    def producer(self, name: str, *operators: str) -> Node | None:
-        """The node that gives ``name``, if it is one of ``operators``."""
-        node = self.producers.get(name)
-        return node if node and node.operator in operators else None
-
-    def number(self, name: str) -> float | None:
-        array = self.constants.get(name)
-        return float(array.reshape(())) if array is not None and array.size == 1 else None
-
-    def row(self, name: str, wide: int) -> Array | None:
-        """The constant ``name`` as one number for each of ``wide`` entries of the last axis."""
-        array = self.constants.get(name)
-        if (
-            array is None
-            or array.size not in {1, wide}
-            or array.shape[-1:] not in {(), (array.size,)}
-        ):
-            return None
-        return np.broadcast_to(array.reshape(-1), (wide,))
-
-    def parted(self, node: Node, *operators: str) -> tuple[Node, str] | None:
-        """A node of two inputs: the one that is given by ``operators``, and the other's name."""
-        for name, other in (node.inputs, node.inputs[::-1]):
-            if producer := self.producer(name, *operators):
-                return producer, other
-        return None
-
-    def add(self, node: Node, role: str, array: Array) -> str:
-        name = f"{node.outputs[0]}/{role}"
-        self.constants[name] = array
-        return name
+from tools.model.onnx.gates import gated
+from tools.model.onnx.graph import Graph, Node, used_nodes
+from tools.model.onnx.view import View
 
 
 def fuse(graph: Graph) -> Graph:
     """``graph`` with the groups put together, under the names of their last nodes."""
-    view = _View({}, dict(graph.constants), graph.shapes)
+    view = View({}, dict(graph.constants), graph.shapes)
     nodes = []
     for node in graph.nodes:
         patterns = _PATTERNS.get(node.operator, ())
@@ -68,7 +28,7 @@ def fuse(graph: Graph) -> Graph:
     )
 
 
-def _padded_convolution(node: Node, view: _View) -> Node | None:
+def _padded_convolution(node: Node, view: View) -> Node | None:
     """Pad, Conv: the convolution pads by itself."""
     pad = view.producer(node.inputs[0], "Pad")
     if not pad or pad.attributes.get("mode", "constant") != "constant" or len(pad.inputs) > 3:
@@ -94,7 +54,7 @@ def _padded_convolution(node: Node, view: _View) -> Node | None:
     )
 
 
-def _biased(node: Node, view: _View) -> Node | None:
+def _biased(node: Node, view: View) -> Node | None:
     """MatMul, Add of a row: a fully connected layer."""
     parts = view.parted(node, "MatMul")
     weight = view.constants.get(parts[0].inputs[1]) if parts else None
@@ -107,7 +67,7 @@ def _biased(node: Node, view: _View) -> Node | None:
     return Node("Linear", node.name, (parts[0].inputs[0], *names), node.outputs, {})
 
 
-def _scaled(node: Node, view: _View) -> Node | None:
+def _scaled(node: Node, view: View) -> Node | None:
     """A fully connected layer, Mul by a row: the row becomes part of the weights (layer scale)."""
     parts = view.parted(node, "Linear")
     if not parts:
@@ -124,80 +84,7 @@ def _scaled(node: Node, view: _View) -> Node | None:
     return Node("Linear", node.name, (layer.inputs[0], *names), node.outputs, {})
 
 
-def _factors(name: str, view: _View, depth: int = 3) -> tuple[list[str], float]:
-    """``name`` as a product: its factors that are no numbers, and the product of those that are."""
-    node = view.producer(name, "Mul", "Div")
-    if not node or not depth:
-        return [name], 1.0
-    first, second = node.inputs
-    divisor = view.number(second)
-    if node.operator == "Div":
-        if not divisor:
-            return [name], 1.0
-        values, number = _factors(first, view, depth - 1)
-        return values, number / divisor
-    values, number = [], 1.0
-    for each in (first, second):
-        if (constant := view.number(each)) is not None:
-            number *= constant
-            continue
-        more, factor = _factors(each, view, depth - 1)
-        values += more
-        number *= factor
-    return values, number
-
-
-def _gated(node: Node, view: _View) -> Node | None:
-    """Products that are GELU (x * (1 + erf(x / sqrt 2)) / 2), hard swish, or hard sigmoid."""
-    view = dataclasses.replace(view, producers=view.producers | {node.outputs[0]: node})
-    values, number = _factors(node.outputs[0], view)
-    for gate in values:
-        others = [name for name in values if name is not gate]
-        if math.isclose(number, 0.5, rel_tol=1e-4) and others == [_erf_input(gate, view)]:
-            return Node("Gelu", node.name, tuple(others), node.outputs, {})
-        inner = _clipped(gate, view)
-        if not inner or not math.isclose(number, 1 / 6, rel_tol=1e-4):
-            continue
-        if others == [inner]:
-            return Node("HardSwish", node.name, (inner,), node.outputs, {})
-        if not others:
-            attributes = {"alpha": 1 / 6, "beta": 0.5}
-            return Node("HardSigmoid", node.name, (inner,), node.outputs, attributes)
-    return None
-
-
-def _erf_input(name: str, view: _View) -> str | None:
-    """The x of 1 + erf(x / sqrt 2)."""
-    add = view.producer(name, "Add")
-    parts = view.parted(add, "Erf") if add else None
-    if not parts or view.number(parts[1]) != 1:
-        return None
-    values, number = _factors(parts[0].inputs[0], view)
-    return (
-        values[0]
-        if len(values) == 1 and math.isclose(number, math.sqrt(0.5), rel_tol=1e-4)
-        else None
-    )
-
-
-def _clipped(name: str, view: _View) -> str | None:
-    """The x of clip(x + 3, 0, 6)."""
-    clip = view.producer(name, "Clip")
-    if not clip:
-        return None
-    bounds = [clip.attributes.get(bound) for bound in ("min", "max")]
-    if len(clip.inputs) == 3:
-        bounds = [view.number(each) for each in clip.inputs[1:]]
-    add = view.producer(clip.inputs[0], "Add")
-    if bounds != [0, 6] or not add:
-        return None
-    for value, number in (add.inputs, add.inputs[::-1]):
-        if view.number(number) == 3:
-            return value
-    return None
-
-
-def _layer_norm(node: Node, view: _View) -> Node | None:
+def _layer_norm(node: Node, view: View) -> Node | None:
     """(x - mean) / the root of its variance * a row + a row: layer norm on the last axis."""
     wide = view.shapes.get(node.outputs[0], (0,))[-1]
     scaled = view.parted(node, "Mul")
@@ -226,14 +113,14 @@ def _layer_norm(node: Node, view: _View) -> Node | None:
     return Node("LayerNormalization", node.name, inputs, node.outputs, attributes)
 
 
-def _is_square(name: str, of: str, view: _View) -> bool:
+def _is_square(name: str, of: str, view: View) -> bool:
     if power := view.producer(name, "Pow"):
         return power.inputs[0] == of and view.number(power.inputs[1]) == 2
     product = view.producer(name, "Mul")
     return product is not None and set(product.inputs) == {of}
 
 
-def _over_last_axis(node: Node, view: _View) -> bool:
+def _over_last_axis(node: Node, view: View) -> bool:
     axes = node.attributes.get("axes")
     if axes is None and node.inputs[1:]:
         axes = view.constants.get(node.inputs[1], np.zeros(0)).tolist()
@@ -241,9 +128,9 @@ def _over_last_axis(node: Node, view: _View) -> bool:
     return axes in ([-1], [rank - 1]) and bool(node.attributes.get("keepdims", 1))
 
 
-_PATTERNS: dict[str, tuple[Callable[[Node, _View], Node | None], ...]] = {
+_PATTERNS: dict[str, tuple[Callable[[Node, View], Node | None], ...]] = {
     "Add": (_biased, _layer_norm),
     "Conv": (_padded_convolution,),
-    "Div": (_gated,),
-    "Mul": (_scaled, _gated),
+    "Div": (gated,),
+    "Mul": (_scaled, gated),
 }

@@ -157,7 +157,7 @@ def _import(job: _Job) -> tuple[NewBundle, tuple[str, ...]]:
     )
     tensors = [*random_images(preprocessing), *_tensors(job.images, preprocessing)]
     difference = prove(Imported(model, image, graph, network), draft, tensors)
-    verdict = f"{len(tensors)} job.images, as ONNX Runtime: probabilities within {difference:.1g}"
+    verdict = f"{len(tensors)} images, as ONNX Runtime: probabilities within {difference:.1g}"
     return draft, (*remarks, verdict)
 
 

@@ -68,16 +68,16 @@ def reshape(symbol: Any, shape: Shape, images: int) -> Any:
 def transpose(symbol: Any, shape: Shape, images: int, axes: Shape) -> Any:
     """``symbol``, which has ``shape``, with its axes in the order ``axes``.
 
-    Axes that stay together are moved as one: oneDNN transposes four and no more.
+    Of more than four, axes that stay together are moved as one: oneDNN transposes four and no more.
     """
+    if len(axes) <= 4:
+        return mx.sym.transpose(symbol, axes=axes)
     runs: list[list[int]] = []
     for axis in axes:
         if runs and axis == runs[-1][-1] + 1:
             runs[-1].append(axis)
         else:
             runs.append([axis])
-    if len(runs) == len(axes):
-        return mx.sym.transpose(symbol, axes=axes)
     before = sorted(runs)
     merged = tuple(math.prod(shape[axis] for axis in run) for run in before)
     where = next(index for index, run in enumerate(before) if images in run)

@@ -74,24 +74,47 @@ def hard_sigmoid(call: Call) -> Value:
 
 
 def hard_swish(call: Call) -> Value:
-    value = call.value()
-    gate = mx.sym.hard_sigmoid(value.symbol, alpha=1 / 6, beta=0.5)
-    return call.like(value, mx.sym.elemwise_mul(value.symbol, gate))
+    return _gated(call, lambda symbol: mx.sym.hard_sigmoid(symbol, alpha=1 / 6, beta=0.5))
 
 
 def swish(call: Call) -> Value:
-    value = call.value()
     slope = call.attribute("alpha", 1.0)
-    scaled = value.symbol if slope == 1 else value.symbol * slope
-    gate = mx.sym.Activation(scaled, act_type="sigmoid")
-    return call.like(value, mx.sym.elemwise_mul(value.symbol, gate))
+    return _gated(
+        call,
+        lambda symbol: mx.sym.Activation(
+            symbol if slope == 1 else symbol * slope, act_type="sigmoid"
+        ),
+    )
 
 
 def mish(call: Call) -> Value:
+    return _gated(
+        call,
+        lambda symbol: mx.sym.Activation(
+            mx.sym.Activation(symbol, act_type="softrelu"), act_type="tanh"
+        ),
+    )
+
+
+def _gated(call: Call, gate: Callable[[Any], Any]) -> Value:
+    """The value times a function of itself.
+
+    oneDNN computes a convolution with channels last, and MXNet multiplies with channels first. The
+    reshape, which changes no shape, has the value turned once, not once for each factor: of 96
+    channels of 112 x 112 that is 2.6 ms, and the product takes 2.
+    """
     value = call.value()
-    gate = mx.sym.Activation(value.symbol, act_type="softrelu")
-    gate = mx.sym.Activation(gate, act_type="tanh")
-    return call.like(value, mx.sym.elemwise_mul(value.symbol, gate))
+    symbol = mx.sym.reshape(value.symbol, shape=(0,) * value.rank)
+    return call.like(value, product(symbol, gate(symbol)))
+
+
+def product(left: Any, right: Any) -> Any:
+    """The product of two symbols of one shape.
+
+    As fast as ``elemwise_mul``. That, MXNet quantizes even where a factor is uint8, and cannot run
+    what comes of it.
+    """
+    return mx.sym.broadcast_mul(left, right)
 
 
 def gelu(call: Call) -> Value:

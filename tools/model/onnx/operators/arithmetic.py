@@ -11,11 +11,11 @@ from tools.model.onnx.operators.activation import Operator
 from tools.model.onnx.value import Value, identity, reshape
 
 # By ONNX's name: MXNet's operator for equal shapes, for shapes that are broadcast, and that for a
-# number on the right and on the left.
+# number on the right and on the left. See ``product`` for Mul.
 _OPERATORS = {
     "Add": ("elemwise_add", "broadcast_add", "_plus_scalar", "_plus_scalar"),
     "Sub": ("elemwise_sub", "broadcast_sub", "_minus_scalar", "_rminus_scalar"),
-    "Mul": ("elemwise_mul", "broadcast_mul", "_mul_scalar", "_mul_scalar"),
+    "Mul": ("broadcast_mul", "broadcast_mul", "_mul_scalar", "_mul_scalar"),
     "Div": ("elemwise_div", "broadcast_div", "_div_scalar", "_rdiv_scalar"),
     "Pow": ("_power", "broadcast_power", "_power_scalar", "_rpower_scalar"),
     "Max": ("_maximum", "broadcast_maximum", "_maximum_scalar", "_maximum_scalar"),
