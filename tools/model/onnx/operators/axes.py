@@ -4,6 +4,8 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
+
 from classifier.model.lean_mxnet import mx
 from tools.model.onnx.call import Call, UnsupportedError
 from tools.model.onnx.operators.activation import Operator
@@ -111,6 +113,8 @@ def gather(call: Call) -> Value:
     value, indices = call.value(), call.needed_constant(1)
     axis = call.attribute("axis", 0) % value.rank
     if axis == value.images:
+        if np.array_equal(indices.reshape(-1), np.arange(value.shape[axis])):
+            return reshape(call)  # PyTorch's as_strided, where nothing is skipped
         raise UnsupportedError("it takes some images of a batch", _FIXED_BATCH)
     if indices.ndim > 1:
         raise UnsupportedError("its indices have more than one axis")
