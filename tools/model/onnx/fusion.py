@@ -5,41 +5,81 @@ a fully connected layer on more than two axes. Whole, they are faster, and more 
 """
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import numpy as np
 
+from tools.model.onnx.affine import affine
 from tools.model.onnx.gates import gated
 from tools.model.onnx.graph import Graph, Node, used_nodes
 from tools.model.onnx.view import View
 
+# What may be made of a node by its operator: one node, several, or nothing.
+_Made = Node | tuple[Node, ...] | None
+_Patterns = Mapping[str, tuple[Callable[[Node, View], _Made], ...]]
+
 
 def fuse(graph: Graph) -> Graph:
     """``graph`` with the groups put together, under the names of their last nodes."""
-    view = View({}, dict(graph.constants), graph.shapes)
-    nodes = []
-    for node in graph.nodes:
-        patterns = _PATTERNS.get(node.operator, ())
-        whole = next((made for pattern in patterns if (made := pattern(node, view))), node)
-        nodes.append(whole)
-        view.producers |= dict.fromkeys(whole.outputs, whole)
+    constants, shapes = dict(graph.constants), dict(graph.shapes)
+    nodes = list(graph.nodes)
+    for patterns in _PASSES:
+        view = View({}, constants, shapes)
+        nodes = [made for node in nodes for made in _replaced(node, patterns, view)]
     return dataclasses.replace(
-        graph, nodes=used_nodes(nodes, graph.output), constants=view.constants
+        graph, nodes=used_nodes(nodes, graph.output), constants=constants, shapes=shapes
     )
+
+
+def _replaced(node: Node, patterns: _Patterns, view: View) -> tuple[Node, ...]:
+    """What the first pattern that fits makes of ``node``."""
+    tried = patterns.get(node.operator, ())
+    made = next((made for pattern in tried if (made := pattern(node, view))), node)
+    nodes = made if isinstance(made, tuple) else (made,)
+    view.producers |= {output: each for each in nodes for output in each.outputs}
+    return nodes
+
+
+def _moved_padding(node: Node, view: View) -> tuple[Node, ...] | None:
+    """Pad, Transpose: the same in the other order, so that a convolution may take the padding."""
+    pad = view.producer(node.inputs[0], "Pad")
+    pads = pad_widths(pad, view) if pad else None
+    perm = node.attributes.get("perm")
+    shape = view.shapes.get(pad.inputs[0]) if pad else None
+    if not pad or not pads or not perm or not shape:
+        return None
+    inner = f"{node.outputs[0]}/unpadded"
+    view.shapes[inner] = tuple(shape[axis] for axis in perm)
+    moved = np.array([pads[axis + end] for end in (0, len(perm)) for axis in perm])
+    inputs = (inner, view.add(node, "pads", moved), *pad.inputs[2:3])
+    attributes = {
+        name: pad.attributes[name] for name in ("mode", "value") if name in pad.attributes
+    }
+    return (
+        Node("Transpose", f"{node.name}/unpadded", pad.inputs[:1], (inner,), {"perm": perm}),
+        Node("Pad", pad.name, inputs, node.outputs, attributes),
+    )
+
+
+def pad_widths(pad: Node, view: View) -> list[int] | None:
+    """What ``pad`` adds before every axis, then after every one; None where that is not fixed."""
+    if len(pad.inputs) > 3:
+        return None
+    if (pads := pad.attributes.get("pads")) is not None:
+        return list(pads)
+    array = view.constants.get(pad.inputs[1])
+    return None if array is None else [int(each) for each in array]
 
 
 def _padded_convolution(node: Node, view: View) -> Node | None:
     """Pad, Conv: the convolution pads by itself."""
     pad = view.producer(node.inputs[0], "Pad")
-    if not pad or pad.attributes.get("mode", "constant") != "constant" or len(pad.inputs) > 3:
+    pads = pad_widths(pad, view) if pad else None
+    if not pad or not pads or pad.attributes.get("mode", "constant") != "constant":
         return None
     value = view.number(pad.inputs[2]) if pad.inputs[2:] and pad.inputs[2] else 0.0
     if pad.attributes.get("value", value) != 0:
         return None
-    pads = pad.attributes.get("pads")
-    if pads is None:
-        array = view.constants.get(pad.inputs[1])
-        pads = [] if array is None else [int(each) for each in array]
     rank = len(pads) // 2
     own = node.attributes.get("pads") or [0] * (2 * rank - 4)
     begins, ends = pads[:rank], pads[rank:]
@@ -128,9 +168,14 @@ def _over_last_axis(node: Node, view: View) -> bool:
     return axes in ([-1], [rank - 1]) and bool(node.attributes.get("keepdims", 1))
 
 
-_PATTERNS: dict[str, tuple[Callable[[Node, View], Node | None], ...]] = {
-    "Add": (_biased, _layer_norm),
-    "Conv": (_padded_convolution,),
-    "Div": (gated,),
-    "Mul": (_scaled, gated),
-}
+# One pass after the other: rows that belong to a layer norm are not taken by ``affine``.
+_PASSES: tuple[_Patterns, ...] = (
+    {
+        "Add": (_biased, _layer_norm),
+        "Conv": (_padded_convolution,),
+        "Div": (gated,),
+        "Mul": (_scaled, gated),
+        "Transpose": (_moved_padding,),
+    },
+    dict.fromkeys(("Add", "Div", "Mul", "Sub"), (affine,)),
+)

@@ -1,7 +1,6 @@
 """The graph while nodes of it are put together."""
 
 import dataclasses
-from collections.abc import Mapping
 
 import numpy as np
 
@@ -14,7 +13,7 @@ class View:
 
     producers: dict[str, Node]
     constants: dict[str, Array]
-    shapes: Mapping[str, Shape]
+    shapes: dict[str, Shape]
 
     def producer(self, name: str, *operators: str) -> Node | None:
         """The node that gives ``name``, if it is one of ``operators``."""

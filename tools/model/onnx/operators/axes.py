@@ -141,11 +141,9 @@ def pad(call: Call) -> Value:
         widths[2 * axis], widths[2 * axis + 1] = pads[place], pads[place + len(axes)]
     if any(widths[:4]) or min(widths) < 0:
         return call.result(_channels_padded(value, widths, call))
-    mode = {"constant": "constant", "edge": "edge", "reflect": "reflect"}.get(
-        call.attribute("mode", "constant")
-    )
-    if mode is None:
-        raise UnsupportedError(f"its mode is {call.attribute('mode')}")
+    mode = call.attribute("mode", "constant")
+    if mode not in {"constant", "edge", "reflect"}:
+        raise UnsupportedError(f"its mode is {mode}")
     constant = call.number("value", 2) or 0.0
     symbol = mx.sym.pad(value.symbol, mode=mode, pad_width=tuple(widths), constant_value=constant)
     return call.result(symbol)

@@ -1,5 +1,7 @@
 """Normalisations: of batches, layers, instances, and across channels."""
 
+import numpy as np
+
 from classifier.model.lean_mxnet import mx
 from tools.model.onnx.call import Call, UnsupportedError
 from tools.model.onnx.operators.activation import Operator
@@ -21,6 +23,25 @@ def batch_norm(call: Call) -> Value:
         fix_gamma=False,
         use_global_stats=True,
         axis=value.axis(1),
+        name=call.name,
+    )
+    return call.like(value, symbol)
+
+
+def affine(call: Call) -> Value:
+    """A factor and an offset for each channel: a batch norm, which a convolution takes in."""
+    value, scale, offset = call.value(), call.needed_constant(1), call.needed_constant(2)
+    eps = 1e-5
+    symbol = mx.sym.BatchNorm(
+        value.symbol,
+        call.parameter("gamma", scale),
+        call.parameter("beta", offset),
+        call.parameter("moving_mean", np.zeros_like(scale), "aux"),
+        call.parameter("moving_var", np.full_like(scale, 1 - eps), "aux"),
+        eps=eps,
+        fix_gamma=False,
+        use_global_stats=True,
+        axis=value.axis(call.attribute("axis")),
         name=call.name,
     )
     return call.like(value, symbol)
@@ -80,6 +101,7 @@ def lrn(call: Call) -> Value:
 
 
 TABLE: dict[str, Operator] = {
+    "Affine": affine,
     "BatchNormalization": batch_norm,
     "InstanceNormalization": instance_norm,
     "LRN": lrn,
