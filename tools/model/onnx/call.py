@@ -84,11 +84,16 @@ class Call:
         array = self.constant(index)
         return None if array is None else float(array.reshape(()))
 
-    def parameter(self, role: str, array: Array, kind: str = "arg") -> Any:
-        """A symbol of the network's parameter ``array``, stored as float32."""
+    def parameter(
+        self, role: str, array: Array, kind: str = "arg", dtype: str | None = None
+    ) -> Any:
+        """A symbol of the network's parameter ``array``, stored as float32.
+
+        dtype: of the symbol, for operators that MXNet does not infer it for.
+        """
         name = f"{self.name}_{role}"
         self.parameters[kind, name] = float32(array)
-        return mx.sym.Variable(name, shape=array.shape)
+        return mx.sym.Variable(name, shape=array.shape, dtype=dtype)
 
     def result(
         self, symbol: Any, order: Shape | None = None, images: int | None = None, index: int = 0

@@ -61,8 +61,9 @@ def read_shape(value: onnx.ValueInfoProto) -> Shape | None:
     kind = value.type.tensor_type
     if not kind.HasField("shape"):
         return None
-    sizes = [dim.dim_value if dim.HasField("dim_value") else -1 for dim in kind.shape.dim]
-    return None if -1 in sizes else tuple(sizes)
+    if not all(dim.HasField("dim_value") for dim in kind.shape.dim):
+        return None
+    return tuple(dim.dim_value for dim in kind.shape.dim)
 
 
 def _attribute(proto: onnx.AttributeProto) -> Any:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -22,6 +22,9 @@ from tools.model.onnx.preprocessing import Choices
 
 # Real images that both engines classify; more take time and prove no more.
 _MOST_IMAGES = 8
+if TYPE_CHECKING:
+    from onnx import ModelProto
+
 _TOO_LARGE = "a classifier does; simplify the network"
 _Outcome = tuple[NewBundle, tuple[str, ...]] | Exception
 
@@ -111,9 +114,13 @@ def _run_apart(job: _Job) -> _Outcome:
 
 def _work(sender: Connection, job: _Job) -> None:
     """Import the file and send the bundle with remarks, or the error."""
+    from tools.model.onnx.check import read_model  # noqa: PLC0415
+
     try:
         limit_this_process(job.file.stat().st_size if job.file.is_file() else 0)
-        outcome: _Outcome = _import(job)
+        model = read_model(job.file)
+        limit_this_process(model.ByteSize())
+        outcome: _Outcome = _import(job, model)
     except ToolError as error:
         outcome = ToolError(f"{job.file}: {error}")
     except ClassifierError as error:
@@ -123,10 +130,9 @@ def _work(sender: Connection, job: _Job) -> None:
     sender.send(outcome)
 
 
-def _import(job: _Job) -> tuple[NewBundle, tuple[str, ...]]:
+def _import(job: _Job, model: "ModelProto") -> tuple[NewBundle, tuple[str, ...]]:
     # Here, so that the command itself loads neither engine.
     from tools.model.network import params_file  # noqa: PLC0415
-    from tools.model.onnx.check import read_model  # noqa: PLC0415
     from tools.model.onnx.convert import convert  # noqa: PLC0415
     from tools.model.onnx.fusion import fuse  # noqa: PLC0415
     from tools.model.onnx.image_input import fix_input  # noqa: PLC0415
@@ -134,12 +140,12 @@ def _import(job: _Job) -> tuple[NewBundle, tuple[str, ...]]:
     from tools.model.onnx.proof import Imported, prove, random_images  # noqa: PLC0415
     from tools.model.onnx.simplify import simplify  # noqa: PLC0415
 
-    model = read_model(job.file)
-    limit_this_process(model.ByteSize())
     image = fix_input(model, job.choices.open_size)
     preprocessing, remarks = resolve(job.choices, image)
     graph = fuse(simplify(model))
     network = convert(graph, channels_last=image.channels_last)
+    if not network.parameters:
+        raise ToolError("the network has no weights; export one that was trained")
     arguments, auxiliary = (
         {name: array for (kind, name), array in network.parameters.items() if kind == each}
         for each in ("arg", "aux")

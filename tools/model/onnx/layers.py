@@ -1,5 +1,9 @@
 """Where two engines part: the outputs of every layer, compared in order."""
 
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import numpy as np
 import numpy.typing as npt
 import onnx
@@ -36,7 +40,21 @@ def first_difference(graph: Graph, network: Network, image: ImageInput, images: 
             return (
                 f"the first layer that differs is {node}, by {difference:.2g} of its largest output"
             )
-    return "no single layer stands out: small differences add up"
+    return "no single layer stands out: small differences add up, or arise where MXNet fuses layers"
+
+
+@contextmanager
+def _nothing_fused() -> Iterator[None]:
+    """MXNet binds layer by layer: what is fused has no outputs of its own inside."""
+    name = "MXNET_SUBGRAPH_BACKEND"
+    before = os.environ.get(name)
+    os.environ[name] = "NONE"
+    try:
+        yield
+    finally:
+        del os.environ[name]
+        if before is not None:
+            os.environ[name] = before
 
 
 def _compared(graph: Graph, name: str) -> bool:
@@ -63,7 +81,9 @@ def _our_outputs(
 ) -> list[npt.NDArray[np.float32]]:
     values = [network.values[name] for name in names]
     arrays = {key: mx.nd.array(array) for key, array in network.parameters.items()}
-    module = bind(mx.sym.Group([value.symbol for value in values]), arrays, INPUT, images.shape)
+    group = mx.sym.Group([value.symbol for value in values])
+    with _nothing_fused():
+        module = bind(group, arrays, INPUT, images.shape)
     module.forward(Batch((Input(images),)), is_train=False)
     outputs = module.get_outputs()
     return [

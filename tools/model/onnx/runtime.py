@@ -8,6 +8,8 @@ import onnxruntime
 from onnx import ModelProto
 from onnxruntime.capi import onnxruntime_pybind11_state as errors
 
+from tools.errors import ToolError
+
 RUNTIME_ERRORS = (
     errors.EPFail,
     errors.Fail,
@@ -33,13 +35,19 @@ def session_options(
 def run(
     model: ModelProto, images: npt.NDArray[np.float32], outputs: Sequence[str] | None = None
 ) -> list[npt.NDArray[np.float32]]:
-    """The ``outputs`` of ``model``, by default its own. images: as many as it takes at once."""
+    """The ``outputs`` of ``model``, by default its own. images: as many as it takes at once.
+
+    Raises ToolError: ONNX Runtime cannot run it.
+    """
     options = session_options(onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL)
-    session = onnxruntime.InferenceSession(
-        model.SerializeToString(), options, providers=["CPUExecutionProvider"]
-    )
-    name = session.get_inputs()[0].name
-    return [np.asarray(each) for each in session.run(outputs, {name: images})]
+    try:
+        session = onnxruntime.InferenceSession(
+            model.SerializeToString(), options, providers=["CPUExecutionProvider"]
+        )
+        name = session.get_inputs()[0].name
+        return [np.asarray(each) for each in session.run(outputs, {name: images})]
+    except RUNTIME_ERRORS as error:
+        raise ToolError(f"ONNX Runtime cannot run it: {first_line(error)}") from error
 
 
 def first_line(error: Exception) -> str:

@@ -25,7 +25,7 @@ def simplify(model: ModelProto) -> Graph:
 
     Raises ToolError: its shapes do not fit together.
     """
-    _infer_shapes(model)
+    _infer_shapes(model, strict=True)
     with tempfile.TemporaryDirectory() as folder:
         path = str(Path(folder, "simplified.onnx"))
         options = session_options(onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC)
@@ -43,11 +43,17 @@ def simplify(model: ModelProto) -> Graph:
     return _graph(_infer_shapes(simplified))
 
 
-def _infer_shapes(model: ModelProto) -> ModelProto:
+def _infer_shapes(model: ModelProto, *, strict: bool = False) -> ModelProto:
     try:
-        return onnx.shape_inference.infer_shapes(model, check_type=True, data_prop=True)
+        inferred = onnx.shape_inference.infer_shapes(
+            model, check_type=True, strict_mode=strict, data_prop=True
+        )
     except (onnx.shape_inference.InferenceError, onnx.checker.ValidationError) as error:
         raise ToolError(f"its shapes do not fit together: {first_line(error)}") from error
+    for value in inferred.graph.value_info:
+        if (shape := read_shape(value)) is not None and min(shape, default=1) < 1:
+            raise ToolError(f"its shapes do not fit together: {value.name!r} has none left")
+    return inferred
 
 
 def _graph(model: ModelProto) -> Graph:

@@ -120,7 +120,7 @@ def gather(call: Call) -> Value:
         raise UnsupportedError("its indices have more than one axis")
     size = value.shape[axis]
     if indices.ndim == 1:
-        parameter = call.parameter("indices", indices % size)
+        parameter = call.parameter("indices", indices % size, dtype="float32")
         return call.like(value, mx.sym.take(value.symbol, parameter, axis=value.axis(axis)))
     at = int(indices) % size
     symbol = mx.sym.slice_axis(value.symbol, axis=value.axis(axis), begin=at, end=at + 1)

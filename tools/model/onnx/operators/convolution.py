@@ -16,6 +16,9 @@ def convolution(call: Call) -> Value:
     value, weight, bias = call.value().plain(), call.needed_constant(1), call.constant(2)
     if value.images != 0 or weight.ndim not in {3, 4} or weight.ndim != value.rank:
         raise UnsupportedError("it is neither over a line nor over an image")
+    groups = call.attribute("group", 1)
+    if groups < 1 or weight.shape[1] * groups != value.shape[1] or len(weight) % groups:
+        raise UnsupportedError("its weights do not fit its input")
     window = read_window(call, value.shape[2:], weight.shape[2:])
     weight, padding = _symmetric(weight, window, call.shape[2:])
     parameters = [call.parameter("weight", weight)]
@@ -29,7 +32,7 @@ def convolution(call: Call) -> Value:
         dilate=window.dilations,
         pad=padding,
         num_filter=len(weight),
-        num_group=call.attribute("group", 1),
+        num_group=groups,
         no_bias=bias is None,
         name=call.name,
     )
