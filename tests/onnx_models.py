@@ -15,6 +15,7 @@ from tools.model.onnx.graph import Graph
 from tools.model.onnx.image_input import ImageInput, fix_input
 from tools.model.onnx.runtime import run
 from tools.model.onnx.simplify import simplify
+from tools.model.onnx.widths import widen
 
 Array = np.ndarray
 SIZE = 8
@@ -54,7 +55,7 @@ def numbers(*shape: int, seed: int = 0) -> Array:
 def imported(exported: ModelProto) -> tuple[ImageInput, Graph, Network]:
     """What becomes of ``exported``, whose input is given a fixed shape."""
     image = fix_input(exported, SIZE)
-    graph = fuse(simplify(exported))
+    graph = widen(fuse(simplify(exported)))
     return image, graph, convert(graph, channels_last=image.channels_last)
 
 

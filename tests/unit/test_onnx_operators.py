@@ -590,6 +590,52 @@ def test_every_problem_is_listed_at_once():
     assert all(f"{each.op_type} '{each.name}'" in message for each in nodes)
 
 
+@pytest.mark.parametrize(
+    ("inner", "expected"), [(5, 16), (18, 32), (8, 8), (16, 16)], ids=["5", "18", "8", "16"]
+)
+def test_channels_that_are_slow_are_filled_up(inner, expected):
+    constants = {
+        "a": numbers(inner, 3, 1, 1),
+        "a0": numbers(inner),
+        "d": numbers(inner, 1, 3, 3),
+        "d0": numbers(inner, seed=2),
+        "b": numbers(7, inner, 1, 1),
+    }
+    nodes = [
+        node("Conv", "x", "a", "a0", to="p"),
+        node("HardSwish", "p", to="q"),
+        node("Conv", "q", "d", "d0", to="r", group=inner, pads=[1, 1, 1, 1]),
+        node("Conv", "r", "b", to="y"),
+    ]
+    _, network = compare(model(*nodes, constants=constants), atol=1e-4)
+    shapes = {array.shape for array in network.parameters.values()}
+    assert {(expected, 3, 1, 1), (expected, 1, 3, 3), (7, expected, 1, 1)} <= shapes
+
+
+def test_channels_that_are_used_elsewhere_stay():
+    constants = {"a": numbers(5, 3, 1, 1), "b": numbers(7, 5, 1, 1)}
+    nodes = [
+        node("Conv", "x", "a", to="p"),
+        node("Conv", "p", "b", to="q"),
+        node("Concat", "p", "q", axis=1),
+    ]
+    _, network = compare(model(*nodes, constants=constants), atol=1e-4)
+    assert (5, 3, 1, 1) in {array.shape for array in network.parameters.values()}
+
+
+def test_channels_of_several_convolutions_are_filled_up():
+    constants = {"a": numbers(5, 3, 1, 1), "b": numbers(9, 5, 3, 3) / 3, "c": numbers(7, 9, 1, 1)}
+    nodes = [
+        node("Conv", "x", "a", to="p"),
+        node("Conv", "p", "b", to="q"),
+        node("Relu", "q", to="r"),
+        node("Conv", "r", "c"),
+    ]
+    _, network = compare(model(*nodes, constants=constants), atol=1e-4)
+    shapes = {array.shape for array in network.parameters.values()}
+    assert shapes == {(16, 3, 1, 1), (16, 16, 3, 3), (7, 16, 1, 1)}
+
+
 def test_nodes_that_nothing_needs_are_left_out():
     nodes = node("Relu", "x"), node("Sin", "x", to="unused")
     compare(model(*nodes))

@@ -139,10 +139,11 @@ def _import(job: _Job, model: "ModelProto") -> tuple[NewBundle, tuple[str, ...]]
     from tools.model.onnx.preprocessing import resolve  # noqa: PLC0415
     from tools.model.onnx.proof import Imported, prove, random_images  # noqa: PLC0415
     from tools.model.onnx.simplify import simplify  # noqa: PLC0415
+    from tools.model.onnx.widths import widen  # noqa: PLC0415
 
     image = fix_input(model, job.choices.open_size)
     preprocessing, remarks = resolve(job.choices, image)
-    graph = fuse(simplify(model))
+    graph = widen(fuse(simplify(model)))
     network = convert(graph, channels_last=image.channels_last)
     if not network.parameters:
         raise ToolError("the network has no weights; export one that was trained")
