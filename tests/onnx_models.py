@@ -13,7 +13,7 @@ from tools.model.onnx.convert import INPUT, Network, convert
 from tools.model.onnx.fusion import fuse
 from tools.model.onnx.graph import Graph
 from tools.model.onnx.image_input import ImageInput, fix_input
-from tools.model.onnx.runtime import run
+from tools.model.onnx.runtime import Session
 from tools.model.onnx.simplify import simplify
 from tools.model.onnx.widths import widen
 
@@ -75,7 +75,8 @@ def compare(exported: ModelProto, *, atol: float = 1e-5) -> tuple[Graph, Network
     image, graph, network = imported(exported)
     images = numbers(3 * image.batch, 3, image.size, image.size, seed=1)
     groups = np.split(images, 3)
-    theirs = np.concatenate([run(exported, image.arranged(each))[0] for each in groups])
+    session = Session(exported)
+    theirs = np.concatenate([session.run(image.arranged(each))[0] for each in groups])
     theirs = theirs.reshape(len(images), -1)
     ours = np.concatenate([mxnet_outputs(network, each) for each in groups])
     np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=atol)

@@ -30,7 +30,7 @@ from tools.model.onnx.check import read_model
 from tools.model.onnx.importer import import_onnx
 from tools.model.onnx.operators import table
 from tools.model.onnx.preprocessing import Choices
-from tools.model.onnx.runtime import run
+from tools.model.onnx.runtime import Session
 
 FILES = Path(__file__).parent / "test_model_onnx_files"
 NETWORKS = sorted(path.stem for path in FILES.glob("*.onnx"))
@@ -64,8 +64,8 @@ def softmax(logits: np.ndarray) -> np.ndarray:
 
 
 def onnxruntime_answers(path: Path, tensors: list[np.ndarray]) -> np.ndarray:
-    exported = onnx.load_model(path)
-    outputs = [run(exported, tensor[np.newaxis])[0] for tensor in tensors]
+    session = Session(onnx.load_model(path))
+    outputs = [session.run(tensor[np.newaxis])[0] for tensor in tensors]
     return softmax(np.concatenate(outputs))
 
 

@@ -14,7 +14,7 @@ from classifier.model.lean_mxnet import mx
 from tools.model.onnx.convert import INPUT, Network
 from tools.model.onnx.graph import Graph
 from tools.model.onnx.image_input import ImageInput
-from tools.model.onnx.runtime import run
+from tools.model.onnx.runtime import Session
 
 # Of the largest number of a layer's output. Two engines that add up in another order differ by
 # 1e-6 to 1e-5 of it.
@@ -73,7 +73,7 @@ def _their_outputs(graph: Graph, names: list[str], images: Tensor) -> list[npt.N
     del model.graph.output[:]
     for name in names:
         model.graph.output.append(onnx.helper.make_empty_tensor_value_info(name))
-    return run(model, images, names)
+    return Session(model).run(images, names)
 
 
 def _our_outputs(

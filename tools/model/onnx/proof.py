@@ -17,7 +17,7 @@ from tools.model.onnx.convert import Network
 from tools.model.onnx.graph import Graph
 from tools.model.onnx.image_input import ImageInput
 from tools.model.onnx.layers import first_difference
-from tools.model.onnx.runtime import run
+from tools.model.onnx.runtime import Session
 
 # Probabilities may differ by so much, and by so much of the largest: untrained networks give every
 # class the same small one.
@@ -79,8 +79,9 @@ def prove(imported: Imported, draft: NewBundle, images: Sequence[Tensor]) -> flo
 
 def _their_probabilities(imported: Imported, images: Sequence[Tensor]) -> Probabilities:
     image = imported.image
+    session = Session(imported.model)
     outputs = [
-        run(imported.model, image.arranged(group))[0].reshape(image.batch, -1)
+        session.run(image.arranged(group))[0].reshape(image.batch, -1)
         for group in _batched(images, image.batch)
     ]
     result = np.concatenate(outputs)[: len(images)]

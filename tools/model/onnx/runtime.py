@@ -32,22 +32,30 @@ def session_options(
     return options
 
 
-def run(
-    model: ModelProto, images: npt.NDArray[np.float32], outputs: Sequence[str] | None = None
-) -> list[npt.NDArray[np.float32]]:
-    """The ``outputs`` of ``model``, by default its own. images: as many as it takes at once.
+class Session:
+    """A model, ready to run. Raises ToolError: ONNX Runtime does not take it."""
 
-    Raises ToolError: ONNX Runtime cannot run it.
-    """
-    options = session_options(onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL)
-    try:
-        session = onnxruntime.InferenceSession(
-            model.SerializeToString(), options, providers=["CPUExecutionProvider"]
-        )
-        name = session.get_inputs()[0].name
-        return [np.asarray(each) for each in session.run(outputs, {name: images})]
-    except RUNTIME_ERRORS as error:
-        raise ToolError(f"ONNX Runtime cannot run it: {first_line(error)}") from error
+    def __init__(self, model: ModelProto) -> None:
+        options = session_options(onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL)
+        try:
+            self._session = onnxruntime.InferenceSession(
+                model.SerializeToString(), options, providers=["CPUExecutionProvider"]
+            )
+        except RUNTIME_ERRORS as error:
+            raise ToolError(f"ONNX Runtime does not take it: {first_line(error)}") from error
+
+    def run(
+        self, images: npt.NDArray[np.float32], outputs: Sequence[str] | None = None
+    ) -> list[npt.NDArray[np.float32]]:
+        """The ``outputs``, by default the model's own, of as many ``images`` as it takes at once.
+
+        Raises ToolError: ONNX Runtime cannot run it.
+        """
+        name = self._session.get_inputs()[0].name
+        try:
+            return [np.asarray(each) for each in self._session.run(outputs, {name: images})]
+        except RUNTIME_ERRORS as error:
+            raise ToolError(f"ONNX Runtime cannot run it: {first_line(error)}") from error
 
 
 def first_line(error: Exception) -> str:
