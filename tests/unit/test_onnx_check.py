@@ -299,3 +299,9 @@ def test_weights_for_another_number_of_channels(weight, group):
     exported = model(node("Conv", "x", "w", group=group), constants={"w": numbers(*weight)})
     with pytest.raises(ToolError, match=r"its weights do not fit its input|shapes do not fit"):
         models.imported(exported)
+
+
+def test_bias_for_another_number_of_channels():
+    constants = {"w": numbers(4, 3, 3, 3), "b": numbers(5)}
+    with pytest.raises(ToolError, match="its bias does not fit its weights"):
+        models.imported(model(node("Conv", "x", "w", "b"), constants=constants))

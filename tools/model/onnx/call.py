@@ -7,17 +7,9 @@ from typing import Any
 import numpy as np
 
 from classifier.model.lean_mxnet import mx
+from tools.model.onnx.errors import UnsupportedError
 from tools.model.onnx.graph import Array, Node, Shape, float32
 from tools.model.onnx.value import Value, identity
-
-
-class UnsupportedError(Exception):
-    """A use of an operator that MXNet cannot do. ``remedy``: what to do instead."""
-
-    def __init__(self, reason: str, remedy: str = "") -> None:
-        super().__init__(reason)
-        self.reason = reason
-        self.remedy = remedy
 
 
 @dataclass(frozen=True)

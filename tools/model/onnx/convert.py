@@ -8,7 +8,8 @@ from typing import Any
 
 from classifier.model.lean_mxnet import mx
 from tools.errors import ToolError
-from tools.model.onnx.call import Call, UnsupportedError
+from tools.model.onnx.call import Call
+from tools.model.onnx.errors import UnsupportedError, first_line
 from tools.model.onnx.graph import Array, Graph, Node
 from tools.model.onnx.operators.table import OPERATORS, REMEDIES, USUAL_REMEDY
 from tools.model.onnx.value import Value, identity
@@ -108,7 +109,12 @@ class _Converter:
             name=self._names.unique(outputs[0]),
             parameters=self.parameters,
         )
-        results = operator(call)
+        try:
+            results = operator(call)
+        except (ArithmeticError, LookupError, TypeError, ValueError, mx.MXNetError) as error:
+            raise UnsupportedError(
+                f"its inputs do not fit together: {first_line(error)}"
+            ) from error
         return results if isinstance(results, list) else [results]
 
     def _stand_in(self, name: str) -> Value:

@@ -20,11 +20,11 @@ from tools.model.images import IMAGE_SUFFIXES
 from tools.model.onnx.limits import MAX_SECONDS, limit_this_process
 from tools.model.onnx.preprocessing import Choices
 
-# Real images that both engines classify; more take time and prove no more.
-_MOST_IMAGES = 8
 if TYPE_CHECKING:
     from onnx import ModelProto
 
+# Real images that both engines classify; more take time and prove no more.
+_MOST_IMAGES = 8
 _TOO_LARGE = "a classifier does; simplify the network"
 _Outcome = tuple[NewBundle, tuple[str, ...]] | Exception
 
@@ -94,8 +94,10 @@ def _run_apart(job: _Job) -> _Outcome:
     process = context.Process(target=_work, args=(sender, job), daemon=True)
     # Ctrl-C is for the command alone, which ends this process.
     signals = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    process.start()
-    signal.pthread_sigmask(signal.SIG_SETMASK, signals)
+    try:
+        process.start()
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, signals)
     sender.close()
     try:
         if not receiver.poll(MAX_SECONDS):
@@ -127,11 +129,15 @@ def _work(sender: Connection, job: _Job) -> None:
         outcome = error
     except MemoryError:
         outcome = ToolError(f"{job.file}: takes more memory than {_TOO_LARGE}")
+    except Exception as error:  # noqa: BLE001  (whatever a file provokes ends in one line)
+        reason = f"{type(error).__name__}: {error}".splitlines()[0][:300]
+        outcome = ToolError(f"{job.file}: cannot be imported ({reason}); please report it")
     sender.send(outcome)
 
 
 def _import(job: _Job, model: "ModelProto") -> tuple[NewBundle, tuple[str, ...]]:
-    # Here, so that the command itself loads neither engine.
+    """The bundle of ``model``, proven, and remarks. Raises as ``import_onnx`` does."""
+    # Here, so that the command itself does not load ONNX Runtime.
     from tools.model.network import params_file  # noqa: PLC0415
     from tools.model.onnx.convert import convert  # noqa: PLC0415
     from tools.model.onnx.fusion import fuse  # noqa: PLC0415

@@ -23,9 +23,9 @@ _TOLERANCE = 1e-3
 
 def first_difference(graph: Graph, network: Network, image: ImageInput, images: Tensor) -> str:
     """The first layer whose outputs differ, in words. images: (image.batch, 3, size, size)."""
-    nodes = [
-        (node, name) for node in graph.nodes for name in node.outputs if _compared(graph, name)
-    ]
+    # What fusion made has no value of its own in ONNX.
+    comparable = {name for node in graph.model.graph.node for name in node.output if name}
+    nodes = [(node, name) for node in graph.nodes for name in node.outputs if name in comparable]
     names = [name for _, name in nodes if name in network.values]
     theirs = dict(zip(names, _their_outputs(graph, names, image.arranged(images)), strict=True))
     ours = dict(zip(names, _our_outputs(network, names, images), strict=True))
@@ -55,11 +55,6 @@ def _nothing_fused() -> Iterator[None]:
         del os.environ[name]
         if before is not None:
             os.environ[name] = before
-
-
-def _compared(graph: Graph, name: str) -> bool:
-    """Whether both graphs have the value ``name``: what fusion made has none in ONNX."""
-    return bool(name) and any(name in each.output for each in graph.model.graph.node)
 
 
 def _relative(expected: npt.NDArray[np.float32], actual: npt.NDArray[np.float32]) -> float:

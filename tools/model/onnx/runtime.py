@@ -9,6 +9,7 @@ from onnx import ModelProto
 from onnxruntime.capi import onnxruntime_pybind11_state as errors
 
 from tools.errors import ToolError
+from tools.model.onnx.errors import first_line
 
 RUNTIME_ERRORS = (
     errors.EPFail,
@@ -56,9 +57,3 @@ class Session:
             return [np.asarray(each) for each in self._session.run(outputs, {name: images})]
         except RUNTIME_ERRORS as error:
             raise ToolError(f"ONNX Runtime cannot run it: {first_line(error)}") from error
-
-
-def first_line(error: Exception) -> str:
-    """What an engine says, on one line."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return (lines or [type(error).__name__])[0][:300]

@@ -13,8 +13,9 @@ import onnxruntime
 from onnx import ModelProto
 
 from tools.errors import ToolError
+from tools.model.onnx.errors import first_line
 from tools.model.onnx.graph import Graph, read_node, read_shape, used_nodes
-from tools.model.onnx.runtime import RUNTIME_ERRORS, first_line, session_options
+from tools.model.onnx.runtime import RUNTIME_ERRORS, session_options
 
 # ``fusion`` and ``value`` know better ways in MXNet.
 _LEFT_OUT = ["MatMulAddFusion", "TransposeOptimizer"]

@@ -5,7 +5,8 @@ from collections.abc import Callable
 from typing import Any
 
 from classifier.model.lean_mxnet import mx
-from tools.model.onnx.call import Call, UnsupportedError, scalar
+from tools.model.onnx.call import Call, scalar
+from tools.model.onnx.errors import UnsupportedError
 from tools.model.onnx.value import Value
 
 Operator = Callable[[Call], Value]

@@ -5,7 +5,8 @@ from typing import Any
 import numpy as np
 
 from classifier.model.lean_mxnet import mx
-from tools.model.onnx.call import Call, UnsupportedError, scalar
+from tools.model.onnx.call import Call, scalar
+from tools.model.onnx.errors import UnsupportedError
 from tools.model.onnx.graph import Array
 from tools.model.onnx.operators.activation import Operator
 from tools.model.onnx.value import Value, identity, reshape

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from classifier.model.lean_mxnet import mx
-from tools.model.onnx.call import Call, UnsupportedError
+from tools.model.onnx.call import Call
+from tools.model.onnx.errors import UnsupportedError
 from tools.model.onnx.operators.activation import Operator
 from tools.model.onnx.value import Value
 from tools.model.onnx.value import reshape as reshape_symbol

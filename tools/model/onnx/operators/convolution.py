@@ -5,7 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from classifier.model.lean_mxnet import mx
-from tools.model.onnx.call import Call, UnsupportedError
+from tools.model.onnx.call import Call
+from tools.model.onnx.errors import UnsupportedError
 from tools.model.onnx.graph import Array, Shape
 from tools.model.onnx.operators.activation import Operator
 from tools.model.onnx.operators.window import Window, read_window
@@ -19,6 +20,8 @@ def convolution(call: Call) -> Value:
     groups = call.attribute("group", 1)
     if groups < 1 or weight.shape[1] * groups != value.shape[1] or len(weight) % groups:
         raise UnsupportedError("its weights do not fit its input")
+    if bias is not None and bias.shape != (len(weight),):
+        raise UnsupportedError("its bias does not fit its weights")
     window = read_window(call, value.shape[2:], weight.shape[2:])
     weight, padding = _symmetric(weight, window, call.shape[2:])
     parameters = [call.parameter("weight", weight)]

@@ -3,7 +3,8 @@
 import numpy as np
 
 from classifier.model.lean_mxnet import mx
-from tools.model.onnx.call import Call, UnsupportedError
+from tools.model.onnx.call import Call
+from tools.model.onnx.errors import UnsupportedError
 from tools.model.onnx.graph import Array
 from tools.model.onnx.operators.activation import Operator
 from tools.model.onnx.value import Value

@@ -4,7 +4,8 @@ import math
 from typing import Any
 
 from classifier.model.lean_mxnet import mx
-from tools.model.onnx.call import Call, UnsupportedError
+from tools.model.onnx.call import Call
+from tools.model.onnx.errors import UnsupportedError
 from tools.model.onnx.operators.activation import Operator
 from tools.model.onnx.operators.window import Window, read_window
 from tools.model.onnx.value import Value, reshape

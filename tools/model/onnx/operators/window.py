@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-from tools.model.onnx.call import Call, UnsupportedError
+from tools.model.onnx.call import Call
+from tools.model.onnx.errors import UnsupportedError
 from tools.model.onnx.graph import Shape
 
 
