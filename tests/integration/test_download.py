@@ -25,6 +25,7 @@ from timed_downloader import TimedDownloader
 
 import classifier
 from classifier.errors import FetchFailed, FetchTimeout, ImageTooLarge, RequestError
+from classifier.net import tls
 
 IMAGE = b"\xff\xd8\xff image"
 HEAD = b"HTTP/1.1 200 OK\r\n"
@@ -205,7 +206,9 @@ class TestFaults:
     """Each ends in its error, in time, and the next download is served."""
 
     @pytest.mark.parametrize(("behaviour", "error", "says"), FAULTS.values(), ids=FAULTS)
-    def test_fault_ends_in_its_error_and_the_next_download_works(self, behaviour: Behaviour, error: type[RequestError], says: str) -> None:
+    def test_fault_ends_in_its_error_and_the_next_download_works(
+        self, behaviour: Behaviour, error: type[RequestError], says: str
+    ) -> None:
         with serving(behaviour) as bad, serving(answers(OK)) as good:
             download = downloader(bad, good, timeout_s=TIMEOUT_S)
             caught, seconds = refusal(download, bad.url())
@@ -280,6 +283,7 @@ class TestTls:
     ) -> None:
         authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
         monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.pem"))
+        tls.context.cache_clear()  # it was made with the certificates of another test
         monkeypatch.setenv("SSL_CERT_DIR", str(tmp_path / "none"))
 
     @staticmethod
