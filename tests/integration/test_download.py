@@ -205,7 +205,9 @@ class TestFaults:
     """Each ends in its error, in time, and the next download is served."""
 
     @pytest.mark.parametrize(("behaviour", "error", "says"), FAULTS.values(), ids=FAULTS)
-    def test_fault_ends_in_its_error_and_the_next_download_works(self, behaviour: Behaviour, error: type[RequestError], says: str) -> None:
+    def test_fault_ends_in_its_error_and_the_next_download_works(
+        self, behaviour: Behaviour, error: type[RequestError], says: str
+    ) -> None:
         with serving(behaviour) as bad, serving(answers(OK)) as good:
             download = downloader(bad, good, timeout_s=TIMEOUT_S)
             caught, seconds = refusal(download, bad.url())

@@ -129,7 +129,9 @@ class TestTarget:
             ("http://[::1]:8080/", "http", "[::1]:8080", 8080, "/"),
         ],
     )
-    def test_url_is_parsed(self, url: str, scheme: str, authority: str, port: int, path: str) -> None:
+    def test_url_is_parsed(
+        self, url: str, scheme: str, authority: str, port: int, path: str
+    ) -> None:
         target = Target.parse(url)
         assert (target.scheme, target.authority, target.port) == (scheme, authority, port)
         assert target.path == path
@@ -190,7 +192,9 @@ class TestTarget:
             ("https://a.example/" + "a" * 2048, "longer than 2048"),
         ],
     )  # fmt: skip
-    def test_forbidden_url_is_refused_without_a_connection(self, url: str, reason: str, network: Network) -> None:
+    def test_forbidden_url_is_refused_without_a_connection(
+        self, url: str, reason: str, network: Network
+    ) -> None:
         error = refusal(network, url)
         assert isinstance(error, UrlNotAllowed)
         assert reason in str(error)
@@ -358,7 +362,9 @@ class TestWhereNamesLead:
         "answers",
         [[PUBLIC, "10.0.0.1"], ["10.0.0.1", PUBLIC], [PUBLIC, PUBLIC_6, "::ffff:127.0.0.1"]],
     )
-    def test_one_special_address_among_several_is_refused(self, answers: list[str], network: Network) -> None:
+    def test_one_special_address_among_several_is_refused(
+        self, answers: list[str], network: Network
+    ) -> None:
         network.names["b.example"] = [answers]
         assert str(refusal(network, "http://b.example/")) == UNREACHABLE
         assert network.connections == []
@@ -474,9 +480,7 @@ class TestSettings:
     @pytest.mark.parametrize(
         "address", ["169.254.169.254", "::ffff:a9fe:a9fe", "fd00:ec2::254", "fe80::1%2"]
     )
-    def test_private_host_may_not_be_link_local(
-        self, address: str, network: Network
-    ) -> None:
+    def test_private_host_may_not_be_link_local(self, address: str, network: Network) -> None:
         network.names["in.example"] = [[address]]
         private = frozenset({("in.example", None)})
         assert str(refusal(network, "http://in.example/", private_hosts=private)) == UNREACHABLE
@@ -614,7 +618,9 @@ class TestRedirects:
             "http://[::ffff:127.0.0.1]/", "javascript:1", "http://\xff/", "http://127.0.0.1\\@a.example/",
         ],
     )  # fmt: skip
-    def test_redirect_to_a_forbidden_address_is_refused(self, location: str, network: Network) -> None:
+    def test_redirect_to_a_forbidden_address_is_refused(
+        self, location: str, network: Network
+    ) -> None:
         network.names["in.example"] = [["10.0.0.1"]]
         network.servers[PUBLIC] = [
             b"HTTP/1.1 302 Found\r\nLocation: " + location.encode("latin-1") + b"\r\n\r\n"
