@@ -25,6 +25,7 @@ from timed_downloader import TimedDownloader
 
 import classifier
 from classifier.errors import FetchFailed, FetchTimeout, ImageTooLarge, RequestError
+from classifier.net import tls
 
 IMAGE = b"\xff\xd8\xff image"
 HEAD = b"HTTP/1.1 200 OK\r\n"
@@ -282,6 +283,7 @@ class TestTls:
     ) -> None:
         authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
         monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.pem"))
+        tls.context.cache_clear()  # it was made with the certificates of another test
         monkeypatch.setenv("SSL_CERT_DIR", str(tmp_path / "none"))
 
     @staticmethod

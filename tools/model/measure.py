@@ -112,6 +112,9 @@ def _sessions(model: bytes, folder: Path, tensors: Sequence[Tensor]) -> list[Any
         int8,
         _Calibration(tensors),
         quant_format=quantization.QuantFormat.QDQ,
+        # The default, signed activations, takes twice as long on processors with VNNI.
+        activation_type=quantization.QuantType.QUInt8,
+        weight_type=quantization.QuantType.QInt8,
         per_channel=True,
     )
     options = onnxruntime.SessionOptions()
