@@ -56,6 +56,7 @@ def applied(s3_server: LocalS3, s3: Any, monkeypatch: pytest.MonkeyPatch) -> dic
         made[change_set.stack.region_name] = {
             "template": yaml_parse(change_set.template),
             "parameters": dict(change_set.parameters),
+            "tags": change_set.tags,
         }
         asked = yaml_parse(change_set.template)["Parameters"]
         defaults = {name: str(each.get("Default")) for name, each in asked.items()}
@@ -159,7 +160,7 @@ def test_from_an_empty_account_to_an_endpoint_in_two_regions(
         assert parameters["ModelUri"] == f"s3://{name}/models/colors/1"
         assert parameters["ThrottleRate"] == "50"
         check_template(applied[region]["template"], name, s3)
-    assert "Try it: curl image" in output
+    assert output.count("Try it: curl image") == len(REGIONS)
 
 
 def check_template(template: dict[str, Any], bucket: str, s3: Any) -> None:
@@ -202,6 +203,19 @@ def fetch(address: str, bucket: str, s3: Any) -> bytes:
     assert parts.netloc == bucket
     content: bytes = s3.get_object(Bucket=bucket, Key=parts.path[1:])["Body"].read()
     return content
+
+
+def test_a_review_shows_the_change_set_and_executes_nothing(
+    deploy: Callable[..., int], applied: dict[str, Any], capfd: pytest.CaptureFixture[str]
+) -> None:
+    tags = ("--tag", "team=vision", "--tag", "cost=42")
+    assert deploy("deploy", "--yes", "--review", *tags) == 0
+    output = capfd.readouterr().out
+    assert "Changeset created successfully" in output
+    assert "Nothing was changed" in output
+    assert applied == {}
+    assert deploy("deploy", "--yes", *tags) == 0
+    assert applied[REGIONS[0]]["tags"] == {"team": "vision", "cost": "42"}
 
 
 def test_a_second_deploy_sends_no_model_and_changes_nothing(
