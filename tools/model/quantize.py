@@ -18,6 +18,7 @@ from classifier.model.network import Model, Probabilities
 from tools.errors import ToolError
 from tools.model.draft import NewBundle
 from tools.model.evaluate import Score, probabilities, score
+from tools.model.grouped import grouped_convolutions
 from tools.model.images import ImageFile, tensors
 from tools.model.network import save_arrays
 
@@ -108,6 +109,7 @@ def quantize(
                 calib_mode=calibration,
                 calib_data=calibration_data,
                 quantized_dtype="auto",
+                excluded_sym_names=grouped_convolutions(symbol),
             )
     except mx.MXNetError as error:
         raise ToolError(f"{manifest.name}: MXNet cannot quantize it: {error}") from error
