@@ -2,14 +2,19 @@
 .DELETE_ON_ERROR:
 # Tools are found in the environment, by `sam build` too, which looks for python3.12 on the PATH.
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
+FUNCTION := .aws-sam/build/ClassifyFunction
 
 help: ## show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-setup: .venv/ready ## make the environment, in .venv
+setup: .venv/packages ## make the environment, in .venv
 
-.venv/ready: scripts/setup.sh requirements-dev.txt constraints.txt src/requirements.txt pyproject.toml
+.venv/ready: scripts/setup.sh requirements-dev.txt constraints.txt src/requirements.txt
 	@scripts/setup.sh
+
+# Our own packages. Settings of tools change pyproject.toml often, so this takes a second or two.
+.venv/packages: .venv/ready pyproject.toml
+	@python -m pip install -qq --disable-pip-version-check --no-build-isolation --no-deps -e . && touch $@
 
 run: setup ## serve the API on this machine (MODEL=folder or name, PORT=, ENVIRONMENTS=)
 	@exec python scripts/run.py
@@ -17,19 +22,19 @@ run: setup ## serve the API on this machine (MODEL=folder or name, PORT=, ENVIRO
 test: setup ## run the tests, side by side
 	pytest --numprocesses auto --maxprocesses 4 --dist loadfile
 
-check: setup ## lint, types, format, template lint
-	ruff check && ruff format --check && mypy && sam validate --lint
+check: setup ## lint, types, imports, format, template lint
+	ruff check && ruff format --check && mypy && lint-imports --no-logo
+	sam validate --lint && python scripts/check_apigateway.py
 
 build: setup ## build the function and its layers, and check their size and libraries
-	sam build
-	python -m compileall -qf --invalidation-mode unchecked-hash -s .aws-sam/build/ClassifyFunction -p /var/task .aws-sam/build/ClassifyFunction
+	sam build && python -m compileall -qf --invalidation-mode unchecked-hash -s $(FUNCTION) -p /var/task $(FUNCTION)
 	python scripts/check_build.py
 
-.venv/bench: .venv/ready requirements-bench.txt
-	python -m pip install --quiet --disable-pip-version-check -c constraints.txt -r requirements-bench.txt && touch $@
-
-sam-local: build ## ready a local S3 for `sam local`, and print its commands (needs Docker)
+sam-local: build ## serve a model to `sam local` and print its commands (needs Docker, MODEL=folder)
 	python scripts/check_sam_local.py $(or $(MODEL),models/demo)
+
+.venv/bench: .venv/packages requirements-bench.txt
+	python -m pip install --quiet --disable-pip-version-check -c constraints.txt -r requirements-bench.txt && touch $@
 
 bench: .venv/bench ## measure everything beside its peers, write docs/benchmarks.* (ARGS="--rounds 3")
 	python scripts/bench.py $(ARGS) && python scripts/cost.py --write
@@ -40,16 +45,19 @@ load: .venv/bench ## load the local stack, or ARGS="--url https://…" a deploye
 model: setup ## fetch ResNet-18 and make its bundle in models/resnet-18
 	python scripts/model.py fetch resnet-18 --to models/resnet-18
 
-contract: setup ## write what the function serves of openapi.yaml: /openapi.json and /docs
+contract: setup ## write what is made of openapi.yaml: /openapi.json, /docs, apigateway.yaml
 	python scripts/contract.py
 
 deploy: build ## publish the model and deploy (asks what it needs; ARGS="--regions a,b")
 	python scripts/deploy.py deploy $(ARGS)
 
-destroy: setup ## take a deployment away, with all its versions
+deploy-local: build ## the same to an AWS account on this machine (ARGS="--model models/demo")
+	@exec python scripts/deploy_local.py $(ARGS)
+
+destroy: setup ## delete a deployment, with all that it stored (ARGS="--regions a,b")
 	python scripts/deploy.py destroy $(ARGS)
 
 clean: ## remove what the other targets made, but not models
-	rm -rf .venv .aws-sam .coverage* .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv .aws-sam .coverage* .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 
-.PHONY: help setup run test check build sam-local bench load model contract deploy destroy clean
+.PHONY: help setup run test check build sam-local bench load model contract deploy deploy-local destroy clean

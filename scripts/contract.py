@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes what the function serves of openapi.yaml."""
+"""Writes what is made of openapi.yaml."""
 
 from tools.docs.contract import main
 

@@ -1,9 +1,7 @@
 #!/usr/bin/env python3
 """Deploys to AWS, and takes deployments away."""
 
-import sys
-
-from tools.deploy.cli import main
+from tools.deploy.cli import cli
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    cli()

@@ -1,9 +1,7 @@
 #!/usr/bin/env python3
 """Makes, judges and publishes model bundles."""
 
-import sys
-
-from tools.model.cli import main
+from tools.model.cli import cli
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    cli()

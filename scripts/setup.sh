@@ -1,16 +1,16 @@
 #!/usr/bin/env bash
-# Makes .venv, or brings it up to date: with python3.12 from the PATH, or else with uv.
+# Makes .venv, or brings it up to date: with python3.12 from the PATH, else with uv.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 env=.venv
 requirements=requirements-dev.txt
-PATH=${PATH//"$PWD/.venv/bin:"/}  # make puts it first, and an environment cannot make itself
+PATH=${PATH//"$PWD/.venv/bin:"/}  # make puts it first; the environment must not be used to make itself
 
-# pyenv's shims exist for versions that are not installed, and Debian's python3.12 may come
-# without venv: what counts is that it runs and can make an environment.
+# Whether a Python runs and can make an environment: pyenv's shims exist for versions that are not
+# installed, and Debian's python3.12 may lack venv.
 runs() { "$1" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info[:2] != (3, 12))' &>/dev/null; }
 
-# One line that moves on a terminal, and nothing but the large files in a log.
+# On a terminal one line that changes; in a log only the large files.
 progress() {
     awk -v tty="$([ -t 1 ] && echo 1)" '
         /^(ERROR|error|WARNING: Retrying|  ×|  ╰)/ { print; fflush(); next }
@@ -25,13 +25,11 @@ if runs python3.12; then
     "$env/bin/python" -c 'import pip' &>/dev/null && runs "$env/bin/python" || python3.12 -m venv --clear "$env"
     echo "Setting up $env with $(python3.12 --version); the first time takes some minutes."
     "$env/bin/python" -m pip install --disable-pip-version-check -r "$requirements" 2>&1 | progress
-    "$env/bin/python" -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps -e .
 elif command -v uv >/dev/null; then
     runs "$env/bin/python" || uv venv --quiet --clear --seed --python 3.12 "$env"
     echo "Setting up $env with $(uv --version); the first time takes some minutes."
-    # On a terminal it shows a bar, and a list at the end.
+    # On a terminal uv shows a bar, and a list at the end.
     uv pip install $([ -t 2 ] || echo --quiet) --compile-bytecode --python "$env/bin/python" -r "$requirements"
-    uv pip install --quiet --python "$env/bin/python" --no-build-isolation --no-deps -e .
 else
     echo "Python 3.12 is missing: install it (apt install python3.12-venv, dnf install python3.12," \
         "brew install python@3.12, pyenv install 3.12) or uv (https://docs.astral.sh/uv)." >&2

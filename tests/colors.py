@@ -1,7 +1,7 @@
-"""A network small enough to work out by hand: it tells red, green and blue images apart.
+"""A tiny network that classifies images as red, green or blue.
 
-The mean colour of the image, through one fully connected layer, through softmax. So the tests
-know what the answer must be, to the last digit, from the image alone.
+It is the mean colour of the image, one fully connected layer, and softmax, so that a test can
+compute the exact probabilities from the image.
 """
 
 import hashlib
@@ -27,14 +27,14 @@ INPUT = {
 
 
 def expected(rgb: Sequence[float]) -> dict[str, float]:
-    """The probability of each name for an image all of one colour, 0..255."""
+    """The probability of each name for an image of one colour, 0..255."""
     logits = WEIGHTS @ ((np.array(rgb, np.float64) / 255 - 0.5) / 0.5)
-    odds = np.exp(logits - logits.max())
-    return dict(zip(NAMES, (odds / odds.sum()).tolist(), strict=True))
+    powers = np.exp(logits - logits.max())
+    return dict(zip(NAMES, (powers / powers.sum()).tolist(), strict=True))
 
 
 def write_bundle(folder: Path, **changes: Any) -> Path:
-    """Write the bundle into ``folder``; ``changes`` replace members of its manifest."""
+    """Write the bundle into ``folder``. changes: replace members of its manifest."""
     from classifier.model.lean_mxnet import mx
 
     data = mx.sym.Variable("data")
@@ -57,7 +57,7 @@ def write_bundle(folder: Path, **changes: Any) -> Path:
         "input": INPUT,
         "output": {"probabilities": False},
         "precision": "float32",
-        "source": "worked out by hand",
+        "source": "computed by hand",
     }
     (folder / "manifest.json").write_text(json.dumps(manifest | changes))
     return folder

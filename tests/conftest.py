@@ -1,12 +1,12 @@
 """What tests share.
 
-s3_server    a stand-in for S3 over HTTP, one a session: ``.url``, ``.client()``, and ``.variables``
-             for an environment. They are set here too, so that ``boto3.client("s3")`` finds it.
-s3           a client of it; every bucket is gone after the test.
-emulator     starts an execution environment and ends it after the test:
+s3_server    a local S3, one for the session: ``.url``, ``.client()``, and ``.variables`` for an
+             environment. They are set here too, so that ``boto3.client("s3")`` finds it.
+s3           a client of it; the test's buckets are deleted after the test.
+emulator     starts an execution environment and stops it after the test:
              ``emulator(code=folder, handler="app.lambda_handler", variables={...}, timeout_s=30)``
              gives an ``Environment`` whose ``log`` is the list of lines that the function wrote.
-             By default it is src/'s own function, and it finds the stand-in for S3.
+             By default it is src/'s own function, and it finds the local S3.
 
 No test reaches beyond this machine: a connection to any other address, or a look-up of any other
 name, raises.
@@ -26,16 +26,17 @@ from aws_lambda_powertools import Logger
 
 from tools.local.environment import Environment, Function
 from tools.local.s3 import CREDENTIALS, LocalS3
+from tools.local.settings import SETTINGS
 
 ROOT = Path(__file__).parent.parent
 
 os.environ["SAM_CLI_TELEMETRY"] = "0"
 os.environ["AWS_EC2_METADATA_DISABLED"] = "true"
-# A shell lets what it runs in the background ignore Ctrl-C, and so would all that a test starts.
+# A shell starts background jobs with SIGINT ignored, and what a test starts would inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-def _stay_on_this_machine(event: str, details: tuple[Any, ...]) -> None:
+def _refuse_other_machines(event: str, details: tuple[Any, ...]) -> None:
     if event == "socket.connect":
         address = details[1]
         host = address[0] if isinstance(address, tuple) else "127.0.0.1"  # a Unix socket's path
@@ -53,11 +54,11 @@ def _stay_on_this_machine(event: str, details: tuple[Any, ...]) -> None:
         raise RuntimeError(f"a test tried to reach {host!r}")
 
 
-sys.addaudithook(_stay_on_this_machine)
+sys.addaudithook(_refuse_other_machines)
 
 
 class Stdout:
-    """Standard output as it is now, which a test may have replaced."""
+    """The current standard output, which a test may have replaced."""
 
     def write(self, text: str) -> None:
         sys.stdout.write(text)
@@ -66,8 +67,7 @@ class Stdout:
         sys.stdout.flush()
 
 
-# The function's logger writes where the first of its name does, which would be the standard output
-# of the test that came first.
+# All loggers of one name write where the first does: to the standard output of the first test.
 Logger(service="classifier", stream=Stdout())
 
 
@@ -81,11 +81,11 @@ class Emulator(Environment):
 
 @pytest.fixture(autouse=True)
 def _no_caller_settings(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What the caller has set for AWS or for the function decides no test."""
+    """Settings of the caller, for AWS or for the function, do not reach the tests."""
     for name in [name for name in os.environ if name.startswith("AWS_")]:
         if name not in ("AWS_EC2_METADATA_DISABLED", "AWS_ENDPOINT_URL_S3", *CREDENTIALS):
             monkeypatch.delenv(name)
-    for name in ("MODEL_URI", "ALLOWED_URL_HOSTS", "PRIVATE_URL_HOSTS", "S3_READ_BUCKETS"):
+    for name in SETTINGS:
         monkeypatch.delenv(name, raising=False)
 
 

@@ -31,11 +31,28 @@ def photograph(width: int, height: int, seed: int = 0) -> Image.Image:
 
 
 def pixels(data: bytes) -> npt.NDArray[np.uint8]:
-    """What Pillow makes of ``data``: upright, RGB, (height, width, 3)."""
+    """What Pillow makes of ``data``: first frame, upright, on white, RGB, (height, width, 3)."""
     from PIL import ImageOps
 
-    with Image.open(io.BytesIO(data)) as image:
-        return np.asarray(ImageOps.exif_transpose(image).convert("RGB"))
+    with Image.open(io.BytesIO(data)) as file:
+        image = ImageOps.exif_transpose(file)
+        if image.has_transparency_data:
+            white = Image.new("RGBA", image.size, "white")
+            image = Image.alpha_composite(white, image.convert("RGBA"))
+        return np.asarray(image.convert("RGB"))
+
+
+def exif(orientation: int, *, order: str = "<", kind: str = "H") -> bytes:
+    """EXIF with an orientation alone, as JPEG holds it. kind: as ``struct`` has it, H or I."""
+    value = struct.pack(order + kind, orientation).ljust(4, b"\0")
+    number = {"H": 3, "I": 4}[kind]
+    head = struct.pack(order + "2sHIH", {"<": b"II", ">": b"MM"}[order], 42, 8, 1)
+    return b"Exif\0\0" + head + struct.pack(order + "HHI", 0x0112, number, 1) + value + bytes(4)
+
+
+def with_segment(jpeg: bytes, marker: int, content: bytes) -> bytes:
+    """``jpeg`` with one more segment, before all others."""
+    return jpeg[:2] + struct.pack(">BBH", 0xFF, marker, len(content) + 2) + content + jpeg[2:]
 
 
 def png_chunk(kind: bytes, content: bytes, length: int | None = None) -> bytes:
@@ -45,10 +62,43 @@ def png_chunk(kind: bytes, content: bytes, length: int | None = None) -> bytes:
     return struct.pack(">I", size) + body + struct.pack(">I", zlib.crc32(body))
 
 
-def png(width: int, height: int, *chunks: bytes) -> bytes:
+def png(
+    width: int,
+    height: int,
+    *chunks: bytes,
+    depth: int = 8,
+    color: int = 2,
+    interlaced: bool = False,
+) -> bytes:
     """A PNG's signature and header (8 bits, RGB), then ``chunks``."""
-    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    header = struct.pack(">IIBBBBB", width, height, depth, color, 0, 0, interlaced)
     return b"\x89PNG\r\n\x1a\n" + png_chunk(b"IHDR", header) + b"".join(chunks)
+
+
+PASSES = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2))  # fmt: skip  # noqa: E501
+
+
+def png_of(
+    samples: npt.NDArray[np.uint8] | npt.NDArray[np.uint16],
+    *chunks: bytes,
+    interlaced: bool = False,
+) -> bytes:
+    """``samples`` (height, width, channels) as a PNG of 8 or 16 bits; ``chunks`` precede them."""
+    height, width, channels = samples.shape
+    rows = b""
+    for left, top, across, down in PASSES if interlaced else ((0, 0, 1, 1),):
+        for row in samples[top::down, left::across].astype(samples.dtype.newbyteorder(">")):
+            rows += b"\0" + row.tobytes() if row.size else b""
+    return png(
+        width,
+        height,
+        *chunks,
+        png_chunk(b"IDAT", zlib.compress(rows)),
+        png_chunk(b"IEND", b""),
+        depth=8 * samples.itemsize,
+        color={1: 0, 2: 4, 3: 2, 4: 6}[channels],
+        interlaced=interlaced,
+    )
 
 
 def png_with_bogus_length() -> bytes:
@@ -70,7 +120,23 @@ def jpeg_with_scans(count: int) -> bytes:
     return data[:-2] + data[last:-2] * (count - scans) + b"\xff\xd9"
 
 
+def webp_chunk(kind: bytes, content: bytes) -> bytes:
+    """One chunk of a WebP."""
+    return kind + struct.pack("<I", len(content)) + content + bytes(len(content) & 1)
+
+
+def webp(*chunks: bytes) -> bytes:
+    """A WebP file of ``chunks``."""
+    body = b"WEBP" + b"".join(chunks)
+    return b"RIFF" + struct.pack("<I", len(body)) + body
+
+
+def webp_canvas(width: int, height: int, flags: int = 0) -> bytes:
+    """The chunk that an extended WebP begins with."""
+    sides = (width - 1).to_bytes(3, "little") + (height - 1).to_bytes(3, "little")
+    return webp_chunk(b"VP8X", struct.pack("<I", flags) + sides)
+
+
 def webp_header(kind: bytes, content: bytes) -> bytes:
     """A WebP file with one chunk."""
-    chunk = kind + struct.pack("<I", len(content)) + content
-    return b"RIFF" + struct.pack("<I", 4 + len(chunk)) + b"WEBP" + chunk
+    return webp(webp_chunk(kind, content))

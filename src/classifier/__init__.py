@@ -1,1 +1,0 @@
-"""Image classification on AWS Lambda with MXNet."""

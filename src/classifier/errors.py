@@ -1,10 +1,10 @@
-"""Everything that can go wrong, and what a caller is told of it.
+"""Everything that can go wrong, and what a caller is told.
 
 ClassifierError
-├── StartupError              the environment cannot serve; told once, in the log
+├── StartupError              the environment cannot serve; one line in the log
 │   ├── SettingsError         an environment variable is missing or wrong
-│   └── BundleError           the model bundle is missing, damaged or at odds with itself
-└── RequestError              one request cannot be answered; told to its caller
+│   └── BundleError           the model bundle is missing, damaged or contradicts itself
+└── RequestError              one request or one image fails; the caller is told
     ├── InvalidRequest        400  invalid-request
     ├── UrlNotAllowed         403  url-not-allowed
     ├── NotFound              404  not-found
@@ -16,12 +16,12 @@ ClassifierError
     ├── ModelUnavailable      503  model-unavailable
     └── FetchTimeout          504  fetch-timeout
 
-``status`` is the HTTP status, ``code`` the stable name that clients compare, ``title`` the
-same in words (RFC 9457). The message of a RequestError is its ``detail``: it is shown to the
-caller, so it says what to change and never holds an address, a path or a trace of the inside.
+``status`` is the HTTP status. ``code`` is the stable name that clients compare. ``title`` is the
+same in words (RFC 9457). The message of a RequestError becomes its ``detail``. Callers read it: it
+says what to change, and never holds an internal address, path or trace.
 """
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 
 class ClassifierError(Exception):
@@ -33,15 +33,15 @@ class StartupError(ClassifierError):
 
 
 class SettingsError(StartupError):
-    """An environment variable is missing or wrong; the message opens with its name."""
+    """An environment variable is missing or wrong. The message opens with its name."""
 
 
 class BundleError(StartupError):
-    """A model bundle cannot be used; the message opens with the file that is at fault."""
+    """A model bundle cannot be used. The message opens with the file that is at fault."""
 
 
 class RequestError(ClassifierError):
-    """One request, or one image of it, cannot be answered. The message is for the caller."""
+    """One request, or one image of it, fails. The message is for the caller."""
 
     status: ClassVar[int]
     code: ClassVar[str]
@@ -86,3 +86,14 @@ class ModelUnavailable(RequestError):
 
 class FetchTimeout(RequestError):
     status, code, title = 504, "fetch-timeout", "The image took too long to fetch"
+
+
+def describe(error: RequestError) -> dict[str, Any]:
+    """The members of ``error``'s problem document (RFC 9457) that no request changes."""
+    return {
+        "type": f"urn:problem:{error.code}",
+        "title": error.title,
+        "status": error.status,
+        "detail": str(error),
+        "code": error.code,
+    }

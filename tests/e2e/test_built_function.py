@@ -7,10 +7,10 @@ import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import built
 import colors
+import golden_events
 import pytest
-import walk
+import sam_build
 
 from tools.local.s3 import LocalS3
 from tools.model.synthetic import synthetic
@@ -18,7 +18,7 @@ from tools.model.synthetic import synthetic
 
 @pytest.fixture(scope="module")
 def images_at() -> Iterator[str]:
-    with walk.image_server() as address:
+    with golden_events.image_server() as address:
         yield address
 
 
@@ -28,10 +28,10 @@ def variables(s3_server: LocalS3, images_at: str) -> Iterator[dict[str, str]]:
     s3 = s3_server.client()
     for bucket in ("models", "images"):
         s3.create_bucket(Bucket=bucket)
-    for name, data in walk.IMAGES.items():
+    for name, data in golden_events.IMAGES.items():
         s3.put_object(Bucket="images", Key=name, Body=data)
     yield (
-        walk.SETTINGS
+        golden_events.SETTINGS
         | s3_server.variables
         | {
             "PRIVATE_URL_HOSTS": images_at,
@@ -52,20 +52,22 @@ def upload(s3_server: LocalS3, folder: Path, prefix: str) -> dict[str, str]:
 @pytest.fixture(scope="module")
 def function(
     s3_server: LocalS3, variables: dict[str, str], tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[built.Running]:
-    """The function with the network whose answers can be worked out by hand."""
+) -> Iterator[sam_build.BuiltFunction]:
+    """The function with the network of ``colors``."""
     folder = tmp_path_factory.mktemp("colors")
     model = upload(s3_server, colors.write_bundle(folder / "bundle"), "colors")
-    with built.running(variables | model, folder) as function:
+    with sam_build.running(variables | model, folder) as function:
         yield function
 
 
-@pytest.mark.parametrize("name", walk.NAMES)
-def test_every_event_gets_its_answer(function: built.Running, images_at: str, name: str) -> None:
-    walk.check(name, function.invoke(walk.event(name, images_at)))
+@pytest.mark.parametrize("name", golden_events.NAMES)
+def test_golden_event_gets_its_response(
+    function: sam_build.BuiltFunction, images_at: str, name: str
+) -> None:
+    golden_events.check(name, function.invoke(golden_events.event(name, images_at)))
 
 
-def test_resnet_18_answers_every_event_in_1024_mb(
+def test_resnet_18_answers_every_golden_event_in_1024_mb(
     s3_server: LocalS3,
     variables: dict[str, str],
     images_at: str,
@@ -74,16 +76,19 @@ def test_resnet_18_answers_every_event_in_1024_mb(
 ) -> None:
     synthetic(seed=0).write(tmp_path / "bundle")
     model = upload(s3_server, tmp_path / "bundle", "resnet-18")
-    with built.running(variables | model, tmp_path) as function:
-        found = {
-            name: function.invoke(walk.event(name, images_at))["statusCode"] for name in walk.NAMES
+    with sam_build.running(variables | model, tmp_path) as function:
+        statuses = {
+            name: function.invoke(golden_events.event(name, images_at))["statusCode"]
+            for name in golden_events.NAMES
         }
-    wanted = {
-        name: json.loads((walk.EVENTS / "answers" / f"{name}.json").read_text())["statusCode"]
-        for name in walk.NAMES
+    expected = {
+        name: json.loads((golden_events.EVENTS / "answers" / f"{name}.json").read_text())[
+            "statusCode"
+        ]
+        for name in golden_events.NAMES
     }
-    assert found == wanted
-    if built.SANDBOX:
+    assert statuses == expected
+    if sam_build.SANDBOX:
         record_property("peak_mb", function.peak_mb)
         print(f"peak memory with ResNet-18: {function.peak_mb} MB")
-        assert 100 < function.peak_mb < built.MEMORY_MB
+        assert 100 < function.peak_mb < sam_build.MEMORY_MB

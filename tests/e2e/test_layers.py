@@ -8,10 +8,10 @@ import sys
 from pathlib import Path
 from types import CodeType
 
-import built
 import images
 import numpy as np
 import pytest
+import sam_build
 from click.testing import CliRunner
 from PIL import Image
 
@@ -101,25 +101,25 @@ def write_images(folder: Path) -> None:
         (folder / name).write_bytes(images.encode(image, kind, **options))
 
 
-def test_pixels_are_the_wheels_to_the_bit(tmp_path: Path) -> None:
+def test_opencv_decodes_and_resizes_as_the_wheel_to_the_bit(tmp_path: Path) -> None:
     write_images(tmp_path / "images")
     ours, theirs = (
-        json.loads(built.python(DECODE, str(tmp_path / "images"), paths=paths))
-        for paths in (built.PATHS, WHEELS)
+        json.loads(sam_build.python(DECODE, str(tmp_path / "images"), paths=paths))
+        for paths in (sam_build.PATHS, WHEELS)
     )
-    assert Path(ours.pop("cv2")).is_relative_to(built.LAYERS["OpencvLayer"])
-    assert not Path(theirs.pop("cv2")).is_relative_to(built.BUILD)
+    assert Path(ours.pop("cv2")).is_relative_to(sam_build.LAYERS["OpencvLayer"])
+    assert not Path(theirs.pop("cv2")).is_relative_to(sam_build.BUILD)
     assert len(theirs) == 14 * 5 * (1 + 2 * 3 + 1)
     assert [name for name in theirs if ours[name] != theirs[name]] == []
 
 
-def test_the_network_answers_as_with_the_wheels_to_the_bit(tmp_path: Path) -> None:
+def test_mxnet_computes_as_the_wheel_to_the_bit(tmp_path: Path) -> None:
     bundle, tensors = tmp_path / "bundle", tmp_path / "tensors.npy"
     synthetic(seed=7).write(bundle)
     np.save(tensors, np.random.default_rng(7).normal(size=(3, 3, 224, 224)).astype(np.float32))
     ours, theirs = (
-        built.python(CLASSIFY, str(bundle), str(tensors), paths=paths)
-        for paths in (built.PATHS, [ROOT / "src", *WHEELS])
+        sam_build.python(CLASSIFY, str(bundle), str(tensors), paths=paths)
+        for paths in (sam_build.PATHS, [ROOT / "src", *WHEELS])
     )
     outputs = np.frombuffer(theirs, np.float32)
     assert outputs.shape == (4 * 1000,)
@@ -133,8 +133,8 @@ def test_numpy_solves_without_blas(tmp_path: Path) -> None:
     a, b = rng.normal(size=(40, 40)), rng.normal(size=(40, 5))
     np.savez(tmp_path / "matrices.npz", a=a, b=b)
     ours, theirs = (
-        json.loads(built.python(ALGEBRA, str(tmp_path / "matrices.npz"), paths=paths))
-        for paths in (built.PATHS, WHEELS)
+        json.loads(sam_build.python(ALGEBRA, str(tmp_path / "matrices.npz"), paths=paths))
+        for paths in (sam_build.PATHS, WHEELS)
     )
     assert theirs
     for name, value in theirs.items():
@@ -142,9 +142,11 @@ def test_numpy_solves_without_blas(tmp_path: Path) -> None:
     np.testing.assert_allclose(ours["svd"], a, atol=1e-10)
 
 
-def test_all_python_has_bytecode_that_is_never_checked() -> None:
+def test_all_modules_have_unchecked_bytecode() -> None:
     sources = [
-        source for folder in built.LAYERS.values() for source in (folder / "python").rglob("*.py")
+        source
+        for folder in sam_build.LAYERS.values()
+        for source in (folder / "python").rglob("*.py")
     ]
     assert sources
     for source in sources:
@@ -156,24 +158,24 @@ def test_all_python_has_bytecode_that_is_never_checked() -> None:
         assert code.co_filename.startswith("/opt/python/"), bytecode
 
 
-def test_nothing_is_shipped_that_no_function_imports() -> None:
+def test_layers_hold_only_what_functions_import() -> None:
     shipped = {
         path.relative_to(folder / "python").parts[0]
-        for folder in built.LAYERS.values()
+        for folder in sam_build.LAYERS.values()
         for path in (folder / "python").iterdir()
     }
     assert shipped == {"cv2", "mxnet", "numpy"}
-    unwanted = [".h", ".a", ".pyi", ".pxd", ".pyx"]
-    for folder in built.LAYERS.values():
+    useless = [".h", ".a", ".pyi", ".pxd", ".pyx"]
+    for folder in sam_build.LAYERS.values():
         for path in folder.rglob("*"):
-            assert path.suffix not in unwanted, path
+            assert path.suffix not in useless, path
             assert path.name not in ("tests", "include"), path
 
 
-def test_all_files_are_as_old_as_each_other() -> None:
+def test_all_files_have_the_same_time() -> None:
     times = {
         path.stat().st_mtime
-        for folder in built.LAYERS.values()
+        for folder in sam_build.LAYERS.values()
         for path in folder.rglob("*")
         if path.is_file()
     }
@@ -190,22 +192,22 @@ def check(folder: Path) -> str:
 def copy(tmp_path: Path) -> Path:
     """The build again, to be spoilt; its files are shared, so take away or add, change none."""
     folder = tmp_path / "build"
-    shutil.copytree(built.BUILD, folder, copy_function=os.link)
+    shutil.copytree(sam_build.BUILD, folder, copy_function=os.link)
     return folder
 
 
-def test_the_build_passes_its_checks() -> None:
-    output = check(built.BUILD)
+def test_build_passes_its_checks() -> None:
+    output = check(sam_build.BUILD)
     assert "all for x86_64, complete, and old enough for Lambda" in output
 
 
-def test_the_build_without_libgomp_is_refused(copy: Path) -> None:
+def test_build_without_libgomp_is_refused(copy: Path) -> None:
     (copy / "MxnetLayer/python/mxnet/libgomp.so.1").unlink()
     output = check(copy)
     assert "libmxnet.so: needs libgomp.so.1, which neither the layers nor Lambda have" in output
 
 
-def test_the_build_with_300_megabytes_more_is_refused(copy: Path) -> None:
+def test_build_with_300_more_megabytes_is_refused(copy: Path) -> None:
     with (copy / "OpencvLayer/python/ballast").open("wb") as file:
         file.truncate(300_000_000)
-    assert "ballast: the largest file" in check(copy)
+    assert "ballast: function and layers have" in check(copy)

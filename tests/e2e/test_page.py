@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import colors
+import golden_events
 import images
 import pytest
-import walk
+from api_stage import Stage
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Locator, Page, Route, expect, sync_playwright
-from service import Stage
 
-from classifier.api import gateway
+from classifier.api import response
 from classifier.errors import RequestError
 
 CHROMIUM = os.environ.get("CLASSIFIER_TEST_BROWSER") or shutil.which("chromium")
@@ -41,8 +41,8 @@ Open = Callable[..., Page]
 
 
 @pytest.fixture
-def stage(stack: str) -> Iterator[Stage]:
-    stage = Stage(stack)
+def stage(local_stack: str) -> Iterator[Stage]:
+    stage = Stage(local_stack)
     stage.start()
     yield stage
     stage.stop()
@@ -58,9 +58,9 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def open_page(browser: Browser, stage: Stage) -> Iterator[Open]:
-    """Opens the front page; afterwards nothing was asked of anybody but its own origin."""
-    asked: list[str] = []
-    complaints: list[str] = []
+    """Opens the front page; after the test, all its requests must have gone to its own origin."""
+    requested: list[str] = []
+    errors: list[str] = []
     contexts = []
 
     def open_page(path: str = "", **options: Any) -> Page:
@@ -68,12 +68,12 @@ def open_page(browser: Browser, stage: Stage) -> Iterator[Open]:
         contexts.append(context)
         context.grant_permissions(["clipboard-read", "clipboard-write"])
         page = context.new_page()
-        page.on("request", lambda request: asked.append(request.url))
-        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on("request", lambda request: requested.append(request.url))
+        page.on("pageerror", lambda error: errors.append(str(error)))
         page.on(
             "console",
             lambda message: (
-                complaints.append(message.text) if "Security Policy" in message.text else None
+                errors.append(message.text) if "Security Policy" in message.text else None
             ),
         )
         page.goto(stage.url + path)
@@ -82,9 +82,9 @@ def open_page(browser: Browser, stage: Stage) -> Iterator[Open]:
     yield open_page
     for context in contexts:
         context.close()
-    assert not complaints
+    assert not errors
     ours = (stage.origin, "blob:", "data:")
-    assert [url for url in asked if not url.startswith(ours)] == []
+    assert [url for url in requested if not url.startswith(ours)] == []
 
 
 @pytest.fixture
@@ -94,10 +94,10 @@ def page(open_page: Open) -> Page:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Images to pick: those of the walk, a large one, and some that are none."""
-    for name, data in walk.IMAGES.items():
+    """Images to pick: those of the golden events, a large one, and some that are none."""
+    for name, data in golden_events.IMAGES.items():
         (tmp_path / name).write_bytes(data)
-    (tmp_path / "it's cut off.jpg").write_bytes(walk.IMAGES["green.jpg"][:200])
+    (tmp_path / "it's cut off.jpg").write_bytes(golden_events.IMAGES["green.jpg"][:200])
     (tmp_path / "text.png").write_text("no image at all")
     (tmp_path / "large.png").write_bytes(
         images.encode(images.photograph(1900, 1400), "PNG", compress_level=0)
@@ -158,21 +158,21 @@ def in_shell(run: Locator, folder: Path) -> Any:
 # ---- One image
 
 
-def test_a_picked_image_is_shown_beside_its_labels(page: Page, folder: Path) -> None:
+def test_picked_image_is_shown_beside_its_labels(page: Page, folder: Path) -> None:
     expect(page.locator("#model")).to_have_text("colors, version 1")
     run = pick(page, folder / "red.png")
 
     expect(run.get_by_role("heading", level=2)).to_have_text("red.png")
     assert run.locator("img").evaluate("image => image.naturalWidth") == 60
-    wanted = colors.expected((200, 30, 20))
-    ranked = sorted(wanted, key=lambda name: -wanted[name])
+    expected = colors.expected((200, 30, 20))
+    ranked = sorted(expected, key=lambda name: -expected[name])
     assert [name for name, _ in shown(run)] == ranked
-    assert shown(run)[0][1] == f"{wanted['red'] * 100:.1f} %"
+    assert shown(run)[0][1] == f"{expected['red'] * 100:.1f} %"
     assert shown(run)[2][1] == "< 0.1 %"
 
     bars = run.locator(".bar").all()
     widths = [bar.evaluate("bar => bar.firstChild.offsetWidth / bar.offsetWidth") for bar in bars]
-    assert widths[0] == pytest.approx(wanted["red"], abs=0.02)
+    assert widths[0] == pytest.approx(expected["red"], abs=0.02)
     assert widths == sorted(widths, reverse=True)
 
     names = run.locator("dt").all_inner_texts()
@@ -181,7 +181,29 @@ def test_a_picked_image_is_shown_beside_its_labels(page: Page, folder: Path) -> 
     expect(run.get_by_text("cold start")).to_have_count(0)
 
 
-def test_the_command_does_the_same(page: Page, folder: Path) -> None:
+def test_page_says_what_the_network_knows_and_offers_examples(open_page: Open) -> None:
+    page = open_page()
+    expect(page.locator("#model")).to_have_text("colors, version 1")
+    expect(page.locator("#examples")).to_be_hidden()
+
+    def describe(route: Route) -> None:
+        health = route.fetch().json()
+        health["model"]["description"] = "the 1000 classes of ImageNet"
+        route.fulfill(json=health | {"licence": "Apache-2.0"})
+
+    page.route("**/health", describe)
+    page.reload()
+    expect(page.locator("#model")).to_have_text(
+        "colors, version 1. It knows the 1000 classes of ImageNet. Licence: Apache-2.0."
+    )
+    for name in ("a clock", "a digital clock", "an umbrella"):
+        page.get_by_role("button", name=name, exact=True).click()
+        run = page.get_by_role("article", name=name, exact=True)
+        expect(run.locator(".labels li")).to_have_count(3)
+        assert run.locator("img").evaluate("image => image.naturalWidth") == 480
+
+
+def test_shown_command_gives_the_same_labels(page: Page, folder: Path) -> None:
     run = pick(page, folder / "green.jpg")
     assert in_shell(run, folder)["labels"][0]["label"] == first(run) == "green"
 
@@ -191,12 +213,12 @@ def test_the_command_does_the_same(page: Page, folder: Path) -> None:
     assert copied == run.locator("code").text_content()
 
 
-def test_a_dropped_image(page: Page, folder: Path) -> None:
+def test_dropped_image_is_classified(page: Page, folder: Path) -> None:
     drop(page, files=[folder / "blue.webp"])
     assert first(ended(page)) == "blue"
 
 
-def test_a_dropped_link(page: Page, images_at: str) -> None:
+def test_dropped_link_is_classified(page: Page, images_at: str) -> None:
     drop(page, text=f"http://{images_at}/red.png")
     assert first(ended(page)) == "red"
 
@@ -214,7 +236,7 @@ def drop(page: Page, files: list[Path] | None = None, text: str = "") -> None:
     expect(page.locator("body")).not_to_have_class("dropping")
 
 
-def test_a_pasted_image(page: Page) -> None:
+def test_pasted_image_is_classified(page: Page) -> None:
     page.evaluate(
         """async () => {
           const canvas = new OffscreenCanvas(40, 40);
@@ -236,13 +258,13 @@ def test_a_pasted_image(page: Page) -> None:
     assert in_shell(run, folder)["labels"][0]["label"] == "green"
 
 
-def test_a_pasted_address(page: Page, images_at: str) -> None:
+def test_pasted_address_is_classified(page: Page, images_at: str) -> None:
     page.evaluate("url => navigator.clipboard.writeText(url)", f"http://{images_at}/blue.webp")
     page.keyboard.press("Control+V")
     assert first(ended(page)) == "blue"
 
 
-def test_a_linked_image_is_fetched_by_the_service_alone(
+def test_linked_image_is_fetched_by_the_service_only(
     page: Page, folder: Path, images_at: str
 ) -> None:
     url = f"http://{images_at}/red.png?name=it's"
@@ -253,7 +275,7 @@ def test_a_linked_image_is_fetched_by_the_service_alone(
     assert in_shell(run, folder)["labels"][0]["label"] == "red"
 
 
-def test_a_cold_start_is_told(page: Page, folder: Path) -> None:
+def test_cold_start_is_shown(page: Page, folder: Path) -> None:
     def cold(route: Route) -> None:
         response = route.fetch()
         route.fulfill(response=response, json=response.json() | {"cold_start": True})
@@ -265,7 +287,7 @@ def test_a_cold_start_is_told(page: Page, folder: Path) -> None:
 # ---- Several images
 
 
-def test_several_images_go_as_one_request(page: Page, folder: Path) -> None:
+def test_several_images_are_one_request(page: Page, folder: Path) -> None:
     requests: list[str] = []
     page.on("request", lambda request: requests.append(f"{request.method} {request.url}"))
     names = ["red.png", "it's cut off.jpg", "green.jpg", "blue.webp"]
@@ -289,7 +311,7 @@ def test_several_images_go_as_one_request(page: Page, folder: Path) -> None:
     ]
 
 
-def test_seventeen_images_go_as_two(page: Page, folder: Path) -> None:
+def test_seventeen_images_are_two_requests(page: Page, folder: Path) -> None:
     for index in range(17):
         shutil.copy(folder / "red.png", folder / f"{index}.png")
     with page.expect_file_chooser() as chooser:
@@ -299,7 +321,7 @@ def test_seventeen_images_go_as_two(page: Page, folder: Path) -> None:
     assert sorted(run.locator(".labels").count() for run in runs) == [1, 16]
 
 
-def test_several_addresses_are_pasted(page: Page, folder: Path, images_at: str) -> None:
+def test_several_pasted_addresses_are_classified(page: Page, folder: Path, images_at: str) -> None:
     urls = [f"http://{images_at}/{name}" for name in ("red.png", "nothing's-here", "blue.webp")]
     page.evaluate("text => navigator.clipboard.writeText(text)", "\n".join(urls))
     page.keyboard.press("Control+V")
@@ -313,7 +335,7 @@ def test_several_addresses_are_pasted(page: Page, folder: Path, images_at: str) 
 # ---- Images that are not sent as they are
 
 
-def test_a_large_image_is_sent_as_a_smaller_copy(page: Page, folder: Path) -> None:
+def test_large_image_is_sent_as_a_smaller_copy(page: Page, folder: Path) -> None:
     assert (folder / "large.png").stat().st_size > 6_000_000
     run = pick(page, folder / "large.png")
     assert len(shown(run)) == 3
@@ -326,13 +348,13 @@ def test_a_large_image_is_sent_as_a_smaller_copy(page: Page, folder: Path) -> No
     assert in_shell(run, folder)["labels"][0]["label"] == first(run)
 
 
-def test_another_type_is_sent_as_jpeg(page: Page, folder: Path) -> None:
+def test_other_image_type_is_sent_as_jpeg(page: Page, folder: Path) -> None:
     run = pick(page, folder / "red.bmp")
     assert first(run) == "red"
     expect(run.get_by_role("link", name="red-copy.jpg")).to_be_visible()
 
 
-def test_what_is_no_image_is_not_sent(page: Page, folder: Path) -> None:
+def test_other_files_are_not_sent(page: Page, folder: Path) -> None:
     run = pick(page, folder / "notes.txt", folder / "red.png")
     cards = run.locator(".card").all()
     expect(cards[0]).to_contain_text("This is not an image that can be classified")
@@ -344,26 +366,26 @@ def test_what_is_no_image_is_not_sent(page: Page, folder: Path) -> None:
 # ---- What goes wrong
 
 
-def test_a_refused_image(page: Page, folder: Path) -> None:
+def test_refused_image_shows_the_problem(page: Page, folder: Path) -> None:
     run = pick(page, folder / "text.png")
     expect(run).to_contain_text("This is not an image that can be classified")
     expect(run).to_contain_text("Request ")
 
 
-def test_a_refused_address(page: Page) -> None:
+def test_refused_address_shows_the_problem(page: Page) -> None:
     sentence = "The service does not fetch images from this address."
     for url in ("https://images.example/a.jpg", "ftp://127.0.0.1/a.jpg", "s3://somebody/a.jpg"):
         expect(link(page, url)).to_contain_text(sentence)
         expect(page.get_by_role("status")).to_contain_text(sentence)
 
 
-def test_a_image_that_is_not_there(page: Page, images_at: str) -> None:
+def test_missing_image_shows_the_problem(page: Page, images_at: str) -> None:
     run = link(page, f"http://{images_at}/nothing.jpg")
     expect(run).to_contain_text("The image could not be fetched.")
     expect(run).to_contain_text("answered with status 404")
 
 
-def test_a_stopped_service(page: Page, stage: Stage, folder: Path) -> None:
+def test_stopped_service_shows_the_problem(page: Page, stage: Stage, folder: Path) -> None:
     stage.stop()
     run = pick(page, folder / "red.png")
     expect(run).to_contain_text("The service does not answer. It may have been stopped")
@@ -375,10 +397,10 @@ def test_a_stopped_service(page: Page, stage: Stage, folder: Path) -> None:
     expect(page.locator("#model")).to_have_text("colors, version 1")
 
 
-def test_every_problem_is_a_sentence(page: Page, folder: Path) -> None:
+def test_every_problem_is_shown_as_a_sentence(page: Page, folder: Path) -> None:
     for error in RequestError.__subclasses__():
-        problem = gateway.problem(error("What to change."), "r-1")
-        answer(page, status=error.status, headers=problem["headers"], body=problem["body"])
+        problem = response.problem(error("What to change."), "r-1")
+        fake_response(page, status=error.status, headers=problem["headers"], body=problem["body"])
         note = pick(page, folder / "red.png").locator(".problem")
         sentence = note.locator("b").inner_text()
         assert sentence[0].isupper()
@@ -389,7 +411,7 @@ def test_every_problem_is_a_sentence(page: Page, folder: Path) -> None:
         expect(page.get_by_role("status")).to_have_text(sentence)
 
 
-def test_what_a_gateway_says_is_a_sentence_too(page: Page, folder: Path) -> None:
+def test_gateway_errors_are_shown_as_sentences(page: Page, folder: Path) -> None:
     for status, body, sentence in (
         (403, '{"message": "Forbidden"}', "The service does not let this page in without a key."),
         (413, '{"message": "Request Too Long"}', "This is more than the service takes at once."),
@@ -398,18 +420,18 @@ def test_what_a_gateway_says_is_a_sentence_too(page: Page, folder: Path) -> None
         (200, "<html>", "The service answered with status 200."),
         (418, "", "The service answered with status 418."),
     ):
-        answer(page, status=status, body=body)
+        fake_response(page, status=status, body=body)
         files = [folder / "red.png", folder / "green.jpg"]
         expect(pick(page, *files)).to_contain_text(sentence)
 
 
-def answer(page: Page, **response: Any) -> None:
-    """Let every request of ``page`` for a prediction be answered so."""
+def fake_response(page: Page, **response: Any) -> None:
+    """Answer every request of ``page`` for a prediction with ``response``."""
     page.unroute("**/predict")
     page.route("**/predict", lambda route: route.fulfill(**response))
 
 
-def test_a_key_is_asked_for_and_used(page: Page, folder: Path) -> None:
+def test_page_asks_for_an_api_key_and_sends_it(page: Page, folder: Path) -> None:
     def gate(route: Route) -> None:
         if route.request.headers.get("x-api-key") == "opened":
             route.continue_()
@@ -431,7 +453,7 @@ def test_a_key_is_asked_for_and_used(page: Page, folder: Path) -> None:
 # ---- For everybody
 
 
-def test_the_keyboard_is_enough(page: Page, images_at: str) -> None:
+def test_page_works_with_the_keyboard_alone(page: Page, images_at: str) -> None:
     page.keyboard.press("Tab")
     expect(page.locator("#files")).to_be_focused()
     page.keyboard.press("Tab")
@@ -442,7 +464,7 @@ def test_the_keyboard_is_enough(page: Page, images_at: str) -> None:
     expect(page.locator("#link")).to_be_focused()
 
 
-def test_the_page_lives_at_a_stage_without_a_slash(open_page: Open, folder: Path) -> None:
+def test_page_works_at_a_stage_without_a_slash(open_page: Open, folder: Path) -> None:
     page = open_page("?from=somewhere")
     page.goto(page.url.partition("/?")[0])
     assert first(pick(page, folder / "red.png")) == "red"
@@ -450,7 +472,7 @@ def test_the_page_lives_at_a_stage_without_a_slash(open_page: Open, folder: Path
     expect(page.get_by_role("heading", level=1)).to_be_visible()
 
 
-def test_nothing_sticks_out(page: Page, folder: Path, images_at: str) -> None:
+def test_page_has_no_horizontal_scrolling(page: Page, folder: Path, images_at: str) -> None:
     pick(page, folder / "red.png", folder / "it's cut off.jpg")
     link(page, f"http://{images_at}/{'long' * 100}")
     link(page, f"http://{images_at}/red.png")
@@ -463,7 +485,7 @@ def test_nothing_sticks_out(page: Page, folder: Path, images_at: str) -> None:
             assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
-def test_axe_finds_nothing(open_page: Open, folder: Path, images_at: str) -> None:
+def test_page_has_no_axe_violations(open_page: Open, folder: Path, images_at: str) -> None:
     page = open_page(reduced_motion="reduce")
     expect(page.locator("#model")).to_have_class("ready")
     assert violations(page) == []
@@ -478,11 +500,11 @@ def test_axe_finds_nothing(open_page: Open, folder: Path, images_at: str) -> Non
 
 
 def violations(page: Page) -> list[tuple[str, str]]:
-    """What axe finds wrong at either width, in light and in dark."""
-    found = []
+    """The violations that axe reports, at either width, in light and in dark."""
+    results = []
     for viewport in (DESKTOP, PHONE):
         page.set_viewport_size(viewport)
         for scheme in ("light", "dark"):
             page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
-            found += Axe().run(page).response["violations"]
-    return [(each["id"], node["html"]) for each in found for node in each["nodes"]]
+            results += Axe().run(page).response["violations"]
+    return [(each["id"], node["html"]) for each in results for node in each["nodes"]]

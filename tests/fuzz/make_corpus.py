@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from PIL import Image
+import numpy as np
 
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
@@ -93,47 +93,69 @@ def events() -> dict[str, bytes]:
     return {f"{name}.json": json.dumps(event).encode() for name, event in found.items()}
 
 
-def images() -> dict[str, bytes]:
+def image_files() -> dict[str, bytes]:
     photo = images.photograph(24, 16)
     grey, palette = photo.convert("L"), photo.convert("P")
     translucent = photo.copy()
     translucent.putalpha(grey)
-    exif = Image.Exif()
-    exif[0x0112] = 6
+    exif, shade = images.exif(6), {"transparency": 120}
     frames = {"save_all": True, "append_images": [palette]}
     jpeg = images.encode(photo, "JPEG", quality=40)
+    progressive = images.encode(photo, "JPEG", quality=40, progressive=True)
+    restarts = images.encode(photo, "JPEG", quality=40, restart_marker_blocks=1)
+    png = images.encode(photo, "PNG")
+    deep = np.random.default_rng(0).integers(0, 65536, (6, 8, 4), np.uint16)
+    animated = images.encode(translucent, "WEBP", save_all=True, append_images=[grey], quality=30)
+    xmp = images.with_segment(images.with_segment(jpeg, 0xE1, exif), 0xE1, b"XMP")
     return {
         "baseline.jpg": jpeg,
-        "progressive.jpg": images.encode(photo, "JPEG", quality=40, progressive=True),
-        "restarts.jpg": images.encode(photo, "JPEG", quality=40, restart_marker_blocks=1),
-        "turned.jpg": images.encode(photo, "JPEG", quality=40, exif=exif),
+        "progressive.jpg": progressive,
+        "restarts.jpg": restarts,
+        "turned.jpg": xmp,
         "grey.jpg": images.encode(grey, "JPEG", quality=40),
         "cmyk.jpg": images.encode(photo.convert("CMYK"), "JPEG", quality=40),
         "cut-off.jpg": jpeg[: len(jpeg) // 2],
+        "no-end.jpg": jpeg[:-2],
+        "no-end-progressive.jpg": progressive[:-2],
+        "no-end-restarts.jpg": restarts[:-2],
+        "trailer.jpg": jpeg[:-2] + b"SEFH\xff\xe4\x00\x05abc\xff\x42\xff\xd9",
         "scans.jpg": images.jpeg_with_scans(40),
         "fill-bytes.jpg": jpeg[:2] + b"\xff" * 100 + jpeg[3:],
-        "rgb.png": images.encode(photo, "PNG"),
+        "stray-bytes.jpg": jpeg[:20] + b"\xff\x00stray" + jpeg[20:],
+        "rgb.png": png,
         "palette.png": images.encode(palette, "PNG", transparency=1),
+        "palette-alpha.png": images.encode(palette, "PNG", transparency=bytes(range(0, 256, 2))),
         "alpha.png": images.encode(translucent, "PNG"),
+        "grey-alpha.png": images.encode(translucent.convert("LA"), "PNG"),
+        "shade.png": images.encode(grey, "PNG", **shade),
         "one-bit.png": images.encode(photo.convert("1"), "PNG"),
-        "sixteen-bits.png": images.encode(grey.convert("I;16"), "PNG"),
+        "sixteen-bits.png": images.png_of(deep[..., :3]),
+        "sixteen-bits-alpha.png": images.png_of(deep),
+        "interlaced.png": images.png_of(deep, interlaced=True),
         "turned.png": images.encode(grey, "PNG", exif=exif),
         "animated.png": images.encode(palette, "PNG", **frames),
+        "no-end.png": png[:-12],
         "bogus-length.png": images.png_with_bogus_length(),
         "bogus-size.png": images.png_with_bogus_size(60000, 60000),
         "lossy.webp": images.encode(photo, "WEBP", quality=30),
         "lossless.webp": images.encode(palette.convert("RGB"), "WEBP", lossless=True),
         "alpha.webp": images.encode(translucent, "WEBP", quality=30),
         "turned.webp": images.encode(photo, "WEBP", quality=30, exif=exif),
-        "animated.webp": images.encode(photo, "WEBP", save_all=True, append_images=[grey]),
+        "animated.webp": animated,
         "no-image.webp": images.webp_header(b"ICCP", bytes(10)),
         "other.gif": b"GIF89a\x01\0\x01\0\0\0\0;",
+        "other.heic": b"\0\0\0\x18ftypheic\0\0\0\0mif1heic",
+        "page.html": b"<!doctype html><title>a</title>",
         "empty": b"",
     }
 
 
 def main() -> None:
-    for name, inputs in {"events": events(), "headers": images(), "images": images()}.items():
+    for name, inputs in {
+        "events": events(),
+        "headers": image_files(),
+        "images": image_files(),
+    }.items():
         folder = HERE / "corpus" / name
         folder.mkdir(parents=True, exist_ok=True)
         for filename, data in inputs.items():

@@ -11,15 +11,19 @@ from collections.abc import Callable
 
 import numpy as np
 
-from classifier.api.gateway import problem, read_event
-from classifier.api.predict import MAX_IMAGES, MAX_TOP_K, read_predict, route
+from classifier.api.event import read_event
+from classifier.api.predict import MAX_IMAGES, parse_predict
+from classifier.api.response import problem
+from classifier.api.routes import check_route
 from classifier.errors import RequestError
-from classifier.image.header import Header, sniff
+from classifier.fetch.sources import kind
+from classifier.image.header import Header, read_header
+from classifier.image.preprocessing import Preprocessing
 from classifier.image.tensor import Limits, to_tensor
-from classifier.model.manifest import Preprocessing
+from classifier.model.labels import MAX_TOP_K
 
 LIMITS = Limits(bytes=1 << 20, pixels=1 << 20)
-RECIPES = (
+PREPROCESSINGS = (
     Preprocessing(size=32, resize=32),
     Preprocessing(size=32, resize=40, fit="crop", color="BGR"),
 )
@@ -35,17 +39,18 @@ def events(data: bytes) -> None:
         return
     try:
         http = read_event(event)
-        if route(http)[1] != "/predict" or http.method == "OPTIONS":
+        check_route(http)
+        if http.path != "/predict" or http.method == "OPTIONS":
             return
-        request = read_predict(http)
+        request = parse_predict(http)
     except RequestError as error:
         tell(error)
         return
     assert 1 <= len(request.images) <= (MAX_IMAGES if request.many else 1)
     for image in request.images:
-        assert 1 <= image.top_k <= MAX_TOP_K
-        assert 0 <= image.min_probability <= 1
-        assert image.source.kind in {"body", "base64", "url", "s3"}
+        assert 1 <= image.options.top_k <= MAX_TOP_K
+        assert 0 <= image.options.min_probability <= 1
+        assert kind(image.source) in {"body", "base64", "url", "s3", "refused"}
 
 
 def tell(error: RequestError) -> None:
@@ -56,7 +61,7 @@ def tell(error: RequestError) -> None:
 def headers(data: bytes) -> Header | None:
     """``data`` as an image that is looked at but not decoded."""
     try:
-        header = sniff(data)
+        header = read_header(data)
     except RequestError as error:
         tell(error)
         return None
@@ -69,7 +74,7 @@ def headers(data: bytes) -> Header | None:
 def images(data: bytes) -> None:
     """``data`` as an image that is decoded, checksums mended so that a PNG gets that far."""
     data = with_mended_checksums(data)
-    for preprocessing in RECIPES:
+    for preprocessing in PREPROCESSINGS:
         try:
             tensor = to_tensor(data, preprocessing, LIMITS)
         except RequestError as error:

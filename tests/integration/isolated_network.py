@@ -1,9 +1,9 @@
-"""Run by test_download.py as root of a new network namespace, from which no packet gets out.
+"""test_download.py runs this as root of a new network namespace, which no packet leaves.
 
-Here loopback bears public, private and link-local addresses alike. A name server of our own
-answers for the names, one server stands for the public internet, and whoever connects anywhere
-else is written down. The downloader runs as it does in production: the system's resolver, real
-connections. Prints what happened as JSON.
+Its loopback interface has public, private and link-local addresses. A name server of our own
+resolves the names, one server is the public internet, and every connection to another address is
+recorded. The downloader runs as in production, with the system's resolver and real connections.
+Prints the outcomes as JSON.
 """
 
 import json
@@ -19,6 +19,7 @@ from pathlib import Path
 
 from classifier.errors import RequestError
 from classifier.fetch.download import Downloader
+from classifier.net.deadline import Deadline
 
 PUBLIC = "93.184.215.14"
 INSIDE = [
@@ -56,7 +57,7 @@ IMAGE = b"\xff\xd8\xff image"
 
 def prepare() -> None:
     if [name for _, name in socket.if_nameindex()] != ["lo"]:
-        raise SystemExit("to be run in a network namespace of its own: unshare --net --mount")
+        raise SystemExit("run it in a network namespace of its own: unshare --net --mount")
     subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
     for address in [PUBLIC, *INSIDE]:
         if address not in ("127.0.0.1", "::1"):
@@ -70,8 +71,8 @@ def prepare() -> None:
 
 
 def serve_names(server: socket.socket) -> None:
-    """RFC 1035, as much as it takes: one question, A or AAAA, answers that live for no time."""
-    asked: Counter[tuple[str, int]] = Counter()
+    """A name server (RFC 1035) for one question, A or AAAA; its records have a lifetime of 0."""
+    queries: Counter[tuple[str, int]] = Counter()
     while True:
         query, client = server.recvfrom(512)
         labels, at = [], 12
@@ -80,12 +81,12 @@ def serve_names(server: socket.socket) -> None:
             at += 1 + length
         (kind,) = struct.unpack_from(">H", query, at + 1)
         name = ".".join(labels).lower()
-        asked[name, kind] += 1
+        queries[name, kind] += 1
         if name == "silent.example":
             continue
         addresses = NAMES.get(name, [])
         if name == "rebind.example":
-            addresses = [PUBLIC] if asked[name, kind] == 1 else ["127.0.0.1"]
+            addresses = [PUBLIC] if queries[name, kind] == 1 else ["127.0.0.1"]
         family = {1: socket.AF_INET, 28: socket.AF_INET6}.get(kind)
         packed = [
             socket.inet_pton(family, address)
@@ -121,7 +122,7 @@ def record(listener: socket.socket, reached: list[str]) -> None:
 
 def listening(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    # With the port shared, the listener for one address goes before that for all.
+    # On a shared port, the listener of one address has precedence over that of all addresses.
     return socket.create_server((host, port), family=family, reuse_port=True)
 
 
@@ -143,12 +144,12 @@ def main() -> None:
         threading.Thread(target=task, args=arguments, daemon=True).start()
 
     download = Downloader(
-        allowed_hosts=frozenset(), private_hosts=frozenset(), max_bytes=1000, timeout_s=0.5
+        allowed_hosts=frozenset(), private_hosts=frozenset(), max_bytes=1000, user_agent="test"
     )
     outcomes = {}
     for url in URLS:
         try:
-            body = download.get(url)
+            body = download.get(url, Deadline.after(0.5))
             outcomes[url] = "image" if body == IMAGE else repr(body)
         except RequestError as error:
             outcomes[url] = f"{type(error).__name__}: {error}"

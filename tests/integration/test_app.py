@@ -12,8 +12,8 @@ from typing import Any
 
 import boto3
 import colors
+import golden_events
 import pytest
-import walk
 
 from tools.local.s3 import LocalS3
 
@@ -32,7 +32,7 @@ class Context:
 
 @pytest.fixture(scope="module")
 def images_at() -> Iterator[str]:
-    with walk.image_server() as address:
+    with golden_events.image_server() as address:
         yield address
 
 
@@ -47,14 +47,14 @@ def start(s3_server: LocalS3, folder: Path, images_at: str) -> Iterator[Callable
     s3 = s3_server.client()
     for bucket in ("models", "images"):
         s3.create_bucket(Bucket=bucket)
-    for name, data in walk.IMAGES.items():
+    for name, data in golden_events.IMAGES.items():
         s3.put_object(Bucket="images", Key=name, Body=data)
     upload(folder, "colors")
     patch = pytest.MonkeyPatch()
 
     def start(**settings: str) -> ModuleType:
         default = {"MODEL_URI": "s3://models/colors", "PRIVATE_URL_HOSTS": images_at}
-        for name, value in (walk.SETTINGS | default | settings).items():
+        for name, value in (golden_events.SETTINGS | default | settings).items():
             patch.setenv(name, value)
         sys.modules.pop("app", None)
         return importlib.import_module("app")
@@ -75,15 +75,18 @@ def app(start: Callable[..., ModuleType]) -> ModuleType:
     return start()
 
 
-@pytest.mark.parametrize("name", walk.NAMES)
+@pytest.mark.parametrize("name", golden_events.NAMES)
 def test_every_event_gets_its_answer(app: ModuleType, name: str, images_at: str) -> None:
-    walk.check(name, app.lambda_handler(walk.event(name, images_at), Context()))
+    golden_events.check(name, app.lambda_handler(golden_events.event(name, images_at), Context()))
 
 
 def test_there_is_an_event_for_every_code() -> None:
     from classifier.errors import InternalError, ModelUnavailable, RequestError
 
-    answers = [(walk.EVENTS / "answers" / f"{name}.json").read_text() for name in walk.NAMES]
+    answers = [
+        (golden_events.EVENTS / "answers" / f"{name}.json").read_text()
+        for name in golden_events.NAMES
+    ]
     # These two do not depend on the event: see the tests of start-up, and of a bug, below.
     codes = {kind.code for kind in RequestError.__subclasses__()}
     codes -= {InternalError.code, ModelUnavailable.code}
@@ -91,7 +94,7 @@ def test_there_is_an_event_for_every_code() -> None:
 
 
 def ask(app: ModuleType, name: str, images_at: str, left_s: float = 30.0) -> dict[str, Any]:
-    return app.lambda_handler(walk.event(name, images_at), Context(left_s))
+    return app.lambda_handler(golden_events.event(name, images_at), Context(left_s))
 
 
 def test_only_the_first_answer_is_a_cold_start(
@@ -128,6 +131,7 @@ def test_a_request_is_one_line_and_one_record(
     assert line["bytes"] > 100
     assert line["model"] == "colors"
     assert line["version"] == "1"
+    assert line["function_version"]  # alarms of a deployment count by it
     assert line["timing_ms"].keys() == {"fetch", "decode", "inference", "total"}
     assert record["model"] == "colors"
     assert record["outcome"] == "ok"
@@ -137,12 +141,12 @@ def test_a_request_is_one_line_and_one_record(
     assert (line["status"], line["code"], record["outcome"]) == (403, *["url-not-allowed"] * 2)
 
 
-@pytest.mark.parametrize("name", walk.NAMES)
+@pytest.mark.parametrize("name", golden_events.NAMES)
 def test_no_address_body_or_image_is_logged(
     app: ModuleType, name: str, images_at: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     capsys.readouterr()
-    event = walk.event(name, images_at)
+    event = golden_events.event(name, images_at)
     app.lambda_handler(event, Context())
     printed = "".join(capsys.readouterr())
     assert "://" not in printed
@@ -163,7 +167,7 @@ def test_a_bug_is_a_500_with_a_number_and_a_trace_in_the_log(
 
     capsys.readouterr()
     with monkeypatch.context() as patch:
-        patch.setattr(app.service.model, "classify", broken)
+        patch.setattr(app.environment.service().model, "classify", broken)
         response = ask(app, "post-png", images_at)
     body = json.loads(response["body"])
     assert (response["statusCode"], body["code"]) == (500, "internal-error")
@@ -277,5 +281,5 @@ def test_an_environment_heals_when_s3_does(
     assert ask(app, "post-png", images_at)["statusCode"] == 503
     upload(folder, "late")
     assert ask(app, "post-png", images_at)["statusCode"] == 503  # it is not tried at once
-    monkeypatch.setattr(app, "_retry_at", time.monotonic())
-    walk.check("post-png", ask(app, "post-png", images_at))
+    monkeypatch.setattr(app.environment, "_retry_at", time.monotonic())
+    golden_events.check("post-png", ask(app, "post-png", images_at))

@@ -1,7 +1,6 @@
 """The state machine over a thousand objects, with the function's own code.
 
-moto's interpreter runs the definition; what moto cannot do is done by ``interpreter.py``, which
-says what that is. The definition as it is deployed goes through CloudFormation's linter.
+``fake_step_functions.py`` runs the definition. CloudFormation's linter checks it as it is deployed.
 """
 
 import contextlib
@@ -9,7 +8,6 @@ import importlib
 import io
 import itertools
 import json
-import socket
 import sys
 import threading
 import time
@@ -24,13 +22,17 @@ import boto3
 import colors
 import images
 import pytest
-import service
 from cfnlint import api as cfnlint
-from interpreter import FunctionFailed, Interpreter, Throttled, substitute
+from fake_step_functions import FakeStepFunctions, FunctionFailed, Throttled, substitute
 
 from classifier import batch
-from tools.batch import deployment, execution, local, results
+from classifier.model.labels import LabelOptions
+from tools import outputs
+from tools.batch import execution, local, results
+from tools.batch.cli import cli
 from tools.batch.deployment import Deployment
+from tools.local.ports import free_port
+from tools.local.process import run_local_stack
 from tools.local.s3 import CREDENTIALS, LocalS3
 
 DEFINITION = Path(__file__).parents[2] / "statemachine" / "batch.asl.yaml"
@@ -83,21 +85,21 @@ def app(s3_server: LocalS3, s3: Any, folder: Path) -> Iterator[ModuleType]:
 class Machine:
     """A deployment of the state machine whose function is ``function``."""
 
-    def __init__(self, interpreter: Interpreter, url: str):
-        self.interpreter = interpreter
+    def __init__(self, step_functions: FakeStepFunctions, url: str):
+        self.step_functions = step_functions
         clients = {name: boto3.client(name, endpoint_url=url) for name in ("stepfunctions", "s3")}
         arn = clients["stepfunctions"].create_state_machine(
             name="batch",
-            definition=json.dumps(self.interpreter.definition),
+            definition=json.dumps(self.step_functions.definition),
             roleArn="arn:aws:iam::123456789012:role/batch",
         )["stateMachineArn"]
         self.deployment = Deployment(arn, "results", clients["stepfunctions"], clients["s3"])
 
-    def run(self, **source: Any) -> tuple[str, execution.Progress]:
+    def run(self, **source: Any) -> tuple[str, execution.State]:
         """Run an execution to its end; its name, and how it ended."""
         return self.follow(execution.start(self.deployment, source))
 
-    def follow(self, arn: str) -> tuple[str, execution.Progress]:
+    def follow(self, arn: str) -> tuple[str, execution.State]:
         *_, last = execution.follow(self.deployment, arn, every_s=0.05)
         return arn.rpartition(":")[2], last
 
@@ -133,9 +135,9 @@ def machine(
                 inject(event)
                 return call(event)
 
-            interpreter = Interpreter(definition, guarded, LIMIT)
-            stack.enter_context(interpreter.installed())
-            return Machine(interpreter, s3_server.url)
+            step_functions = FakeStepFunctions(definition, guarded, LIMIT)
+            stack.enter_context(step_functions.installed())
+            return Machine(step_functions, s3_server.url)
 
         yield build
 
@@ -155,7 +157,7 @@ def keys(event: Event) -> list[str]:
     return [item["Key"] for item in event["Items"]]
 
 
-def test_a_thousand_objects_each_end_in_the_right_place_once(
+def test_each_of_a_thousand_objects_has_one_result(
     machine: Callable[..., Machine], s3: Any
 ) -> None:
     labels = put_images(s3, 1000)
@@ -199,15 +201,15 @@ def test_a_thousand_objects_each_end_in_the_right_place_once(
             assert best["label"] == labels[line["key"]]
             assert best["probability"] == pytest.approx(chances[best["label"]], abs=1e-5)
             assert second["probability"] == pytest.approx(chances[second["label"]], abs=1e-5)
-    assert summary.labelled == 1000 - len(broken) - len(archived)
+    assert summary.classified == 1000 - len(broken) - len(archived)
     assert summary.lost == 0
     assert len(tries) == 16  # sixteen batches of 64
     assert max(tries.values()) == 4  # twice throttled, once without a model, then answered
-    assert machine_.interpreter.most_busy == CONCURRENCY  # and so never refused by the limit
-    assert machine_.interpreter.throttled == 0
+    assert machine_.step_functions.most_busy == CONCURRENCY  # and so never refused by the limit
+    assert machine_.step_functions.throttled == 0
 
 
-def test_a_batch_that_comes_to_nothing_is_kept_whole_and_tried_again_apart(
+def test_failed_batch_is_recorded_and_its_images_are_retried_one_by_one(
     machine: Callable[..., Machine], s3: Any
 ) -> None:
     labels = put_images(s3, 96)
@@ -241,16 +243,14 @@ def test_a_batch_that_comes_to_nothing_is_kept_whole_and_tried_again_apart(
     assert "ToleratedFailure" in end.cause
 
 
-def test_images_that_could_not_be_fetched_are_tried_again_and_replace_their_errors(
-    machine: Callable[..., Machine], s3: Any
-) -> None:
+def test_retried_image_replaces_its_fetch_error(machine: Callable[..., Machine], s3: Any) -> None:
     labels = put_images(s3, 40)
     s3.put_object(Bucket="images", Key="many/0003.png", Body=b"deep", StorageClass="GLACIER")
     s3.put_object(Bucket="images", Key="many/0004.png", Body=BROKEN)
     machine_ = machine()
     first, _ = machine_.run(bucket="images", prefix="many/", top_k=1, min_probability=0.5)
     _, summary = machine_.lines(first)
-    assert summary.refused == {"fetch-failed": 1, "undecodable-image": 1}
+    assert summary.errors == {"fetch-failed": 1, "undecodable-image": 1}
 
     put_images(s3, 4)  # 0003 is out of the archive now; 0004 is still broken
     again, end = machine_.follow(execution.redrive(machine_.deployment, machine_.arn(first)))
@@ -261,12 +261,12 @@ def test_images_that_could_not_be_fetched_are_tried_again_and_replace_their_erro
     assert Counter(line["key"] for line in merged) == Counter(list(labels))
     assert {line["key"] for line in merged if "error" in line} == {"many/0004.png"}
     assert all(len(line["labels"]) == 1 for line in merged if "labels" in line)
-    assert summary.refused == {"undecodable-image": 1}
+    assert summary.errors == {"undecodable-image": 1}
 
     assert execution.redrive(machine_.deployment, machine_.arn(again)) is None  # nothing is left
 
 
-def test_an_execution_that_fails_as_a_whole_is_redriven_where_it_stopped(
+def test_failed_execution_is_redriven_where_it_stopped(
     machine: Callable[..., Machine], s3: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     put_images(s3, 8)
@@ -278,10 +278,10 @@ def test_an_execution_that_fails_as_a_whole_is_redriven_where_it_stopped(
     name, end = machine_.run(bucket="images", prefix="many/")
     assert end.status == "FAILED"
     # Fifteen seconds at first: an environment refuses to load its model again before ten are over.
-    assert machine_.interpreter.waits == [15, 30, 60, 120]
+    assert machine_.step_functions.waits == [15, 30, 60, 120]
 
     calls: list[Any] = []
-    steps = machine_.deployment.steps
+    steps = machine_.deployment.step_functions
     # moto has no such call
     monkeypatch.setattr(steps, "redrive_execution", lambda **given: calls.append(given))
     arn = machine_.arn(name)
@@ -294,14 +294,14 @@ MANIFEST_ROWS = [
     ("images", "many/0001.png", "green"),
     ("secret", "many/0000.png", "url-not-allowed"),
     ("images", "many/nothing.png", "fetch-failed"),
-    ("images", "many/", "invalid-request"),
+    ("images", "many/", "fetch-failed"),  # a key to the letter
     ("images", "", "invalid-request"),
     ("images", "many/0001.png", "green"),  # twice in the manifest, so twice in the results
 ]
 
 
 @pytest.mark.parametrize("kind", ["csv", "jsonl"])
-def test_a_manifest_says_which_images(machine: Callable[..., Machine], s3: Any, kind: str) -> None:
+def test_manifest_lists_the_images(machine: Callable[..., Machine], s3: Any, kind: str) -> None:
     put_images(s3, 3)
     rows = [{"Bucket": bucket, "Key": key, "Note": "spare"} for bucket, key, _ in MANIFEST_ROWS]
     text = "".join(json.dumps(row) + "\n" for row in rows)
@@ -322,7 +322,7 @@ def test_a_manifest_says_which_images(machine: Callable[..., Machine], s3: Any, 
 
 
 @pytest.mark.parametrize("given", [{}, {"bucket": "images"}, {"prefix": "many/"}])
-def test_an_input_that_names_no_images_ends_at_once(
+def test_input_without_images_fails_at_once(
     machine: Callable[..., Machine], given: dict[str, str]
 ) -> None:
     _, end = machine().run(**given)
@@ -330,25 +330,21 @@ def test_an_input_that_names_no_images_ends_at_once(
     assert end.cause.startswith("InvalidInput: The input should hold 'bucket' and one of")
 
 
-def test_options_out_of_bounds_are_no_reason_to_try_again(
-    machine: Callable[..., Machine], s3: Any
-) -> None:
+def test_invalid_options_are_not_retried(machine: Callable[..., Machine], s3: Any) -> None:
     put_images(s3, 3)
     machine_ = machine()
     _, end = machine_.run(bucket="images", prefix="many/", top_k=17)
     assert end.status == "FAILED"
-    assert machine_.interpreter.waits == []
+    assert machine_.step_functions.waits == []
 
 
-def test_more_executions_than_the_function_has_room_for_wait_their_turn(
-    machine: Callable[..., Machine], s3: Any
-) -> None:
+def test_throttled_executions_wait_and_succeed(machine: Callable[..., Machine], s3: Any) -> None:
     labels = put_images(s3, 60)
 
     def inject(_: Event) -> None:
         # Each holds its place until the two executions together have been turned away once.
         give_up = time.monotonic() + 10
-        while not machine_.interpreter.throttled and time.monotonic() < give_up:
+        while not machine_.step_functions.throttled and time.monotonic() < give_up:
             time.sleep(0.01)
 
     machine_ = machine(inject)
@@ -359,9 +355,9 @@ def test_more_executions_than_the_function_has_room_for_wait_their_turn(
         assert end.status == "SUCCEEDED"
         lines, summary = machine_.lines(name)
         assert Counter(line["key"] for line in lines) == Counter(list(labels))
-        assert summary.labelled == 60
-    assert machine_.interpreter.most_busy == LIMIT
-    assert machine_.interpreter.throttled > 0
+        assert summary.classified == 60
+    assert machine_.step_functions.most_busy == LIMIT
+    assert machine_.step_functions.throttled > 0
 
 
 def lint(definition: dict[str, Any]) -> list[str]:
@@ -372,13 +368,13 @@ def lint(definition: dict[str, Any]) -> list[str]:
     return [match.message for match in cfnlint.lint(template)]
 
 
-def test_the_definition_as_it_is_deployed_passes_the_linter(definition: dict[str, Any]) -> None:
+def test_deployed_definition_passes_the_linter(definition: dict[str, Any]) -> None:
     assert lint(definition) == []
     definition["States"]["CSV"]["ItemProcessor"]["States"]["Classify"]["Retries"] = []
     assert "'Retries' was unexpected" in lint(definition)[0]  # it looks inside
 
 
-def test_every_state_leads_somewhere(definition: dict[str, Any]) -> None:
+def test_every_transition_leads_to_a_state(definition: dict[str, Any]) -> None:
     # The linter overlooks this.
     states = definition["States"]
     ways = [definition["StartAt"]]
@@ -388,7 +384,7 @@ def test_every_state_leads_somewhere(definition: dict[str, Any]) -> None:
     assert set(ways) == set(states)
 
 
-def test_the_three_maps_differ_in_their_readers_alone(definition: dict[str, Any]) -> None:
+def test_the_three_maps_differ_only_in_their_readers(definition: dict[str, Any]) -> None:
     maps = [state for state in definition["States"].values() if state["Type"] == "Map"]
     assert len(maps) == 3
     for state in maps:
@@ -398,7 +394,7 @@ def test_the_three_maps_differ_in_their_readers_alone(definition: dict[str, Any]
     assert "&" not in DEFINITION.read_text()  # CloudFormation would take an anchor for text
 
 
-def test_what_the_interpreter_takes_out_is_in_the_definition(definition: dict[str, Any]) -> None:
+def test_definition_has_what_the_fake_takes_out(definition: dict[str, Any]) -> None:
     for state in definition["States"].values():
         if state["Type"] == "Map":
             assert state["ItemBatcher"]["MaxItemsPerBatchPath"] == "$.items_per_batch"
@@ -406,7 +402,7 @@ def test_what_the_interpreter_takes_out_is_in_the_definition(definition: dict[st
             assert 0 < state["ToleratedFailurePercentage"] < 100
             assert state["ResultWriter"]["Parameters"]["Bucket"] == "results"
     assert definition["States"]["Defaults"]["Parameters"]["items_per_batch"] == batch.MAX_ITEMS
-    assert definition["States"]["Defaults"]["Parameters"]["top_k"] == batch.Batch.top_k
+    assert definition["States"]["Defaults"]["Parameters"]["top_k"] == LabelOptions.top_k
 
 
 # The function alone.
@@ -445,16 +441,16 @@ def test_a_image_that_breaks_the_decoder_is_its_own_error(
 ) -> None:
     put_images(s3, 3)
     s3.put_object(Bucket="images", Key="many/0001.png", Body=b"poison")
-    from classifier import service
+    from classifier import pipeline
 
-    decode = service.to_tensor
+    decode = pipeline.to_tensor
 
     def to_tensor(data: bytes, *rest: Any) -> Any:
         if data == b"poison":
             raise ZeroDivisionError("in the decoder")
         return decode(data, *rest)
 
-    monkeypatch.setattr(service, "to_tensor", to_tensor)
+    monkeypatch.setattr(pipeline, "to_tensor", to_tensor)
     event = {
         "Items": [{"Key": f"many/000{number}.png"} for number in range(3)],
         "BatchInput": {"bucket": "images"},
@@ -473,8 +469,8 @@ def test_without_a_model_a_batch_raises_and_says_so(
 ) -> None:
     from classifier.errors import ModelUnavailable
 
-    monkeypatch.setattr(app, "service", None)
-    monkeypatch.setattr(app, "_retry_at", float("inf"))
+    monkeypatch.setattr(app.environment, "_service", None)
+    monkeypatch.setattr(app.environment, "_retry_at", float("inf"))
     event = {"Items": [{"Key": "a.png"}], "BatchInput": {"bucket": "images"}}
     with pytest.raises(ModelUnavailable):
         app.batch_handler(event, Context())
@@ -488,7 +484,7 @@ def test_a_network_that_fails_is_not_told_as_well(
     app: ModuleType, s3: Any, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     put_images(s3, 1)
-    monkeypatch.setattr(type(app.service.model), "classify", lambda *_: 1 / 0)
+    monkeypatch.setattr(type(app.environment.service().model), "classify", lambda *_: 1 / 0)
     event = {"Items": [{"Key": "many/0000.png"}], "BatchInput": {"bucket": "images"}}
     with pytest.raises(ZeroDivisionError):
         app.batch_handler(event, Context())
@@ -506,17 +502,17 @@ def test_when_time_runs_out_the_rest_are_errors_and_not_lost(
     assert [line["error"]["code"] for line in lines] == ["fetch-timeout"] * 2
 
 
-# The tool, as it is called.
+# The tool, as people call it.
 
 
 @pytest.fixture
 def stack(machine: Callable[..., Machine], s3_server: LocalS3, monkeypatch: Any) -> Machine:
-    """The machine as a stack of CloudFormation knows it, found by every AWS client."""
+    """The machine as a deployed stack, which every AWS client finds."""
     monkeypatch.setenv("AWS_ENDPOINT_URL", s3_server.url)
-    built = machine()
+    deployed = machine()
     values = {
-        deployment.STATE_MACHINE: built.deployment.state_machine,
-        deployment.RESULTS: built.deployment.results,
+        outputs.BATCH_STATE_MACHINE: deployed.deployment.state_machine,
+        outputs.BATCH_RESULTS: deployed.deployment.results,
     }
     template = {
         "Resources": {"Topic": {"Type": "AWS::SNS::Topic"}},
@@ -525,36 +521,34 @@ def stack(machine: Callable[..., Machine], s3_server: LocalS3, monkeypatch: Any)
     boto3.client("cloudformation").create_stack(
         StackName="images", TemplateBody=json.dumps(template)
     )
-    return built
+    return deployed
 
 
 def call(*arguments: str) -> int:
-    from tools.batch import cli as tool
-
-    return tool.main([*arguments, "--stack", "images"])
+    return cli.run([*arguments, "--stack", "images"])
 
 
-def name_in(out: str) -> str:
-    """The name that was printed; the function's own log is there too."""
+def printed_name(out: str) -> str:
+    """The execution's name in the output, which holds the function's log too."""
     (name,) = (line for line in out.splitlines() if not line.startswith("{"))
     return name
 
 
-def test_from_start_to_results(
+def test_start_follow_redrive_and_results(
     stack: Machine, s3: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     put_images(s3, 20)
     s3.put_object(Bucket="images", Key="many/0003.png", Body=b"deep", StorageClass="GLACIER")
     capsys.readouterr()
     assert call("start", "s3://images/many/", "--items-per-batch", "4", "--top-k", "1") == 0
-    out, told = capsys.readouterr()
-    name = name_in(out)
-    assert f"batch.py results {name} --to results.jsonl" in told
+    out, err = capsys.readouterr()
+    name = printed_name(out)
+    assert f"batch.py results {name} --to results.jsonl" in err
     assert call("follow", name) == 0
 
     put_images(s3, 4)
     assert call("redrive", name, "--no-follow") == 0
-    again = name_in(capsys.readouterr().out)
+    again = printed_name(capsys.readouterr().out)
     assert call("follow", again) == 0
     assert call("redrive", again) == 0
     assert "Nothing failed that is worth another try." in capsys.readouterr().err
@@ -567,12 +561,12 @@ def test_from_start_to_results(
     assert capsys.readouterr().err.split() == ["classified", "20"]
 
 
-def test_a_failed_execution_is_told_with_what_to_do(
+def test_failed_execution_is_one_line_that_says_what_to_do(
     stack: Machine, capsys: pytest.CaptureFixture[str]
 ) -> None:
     stack.deployment.s3.put_object(Bucket="images", Key="list.csv", Body=b"no,such\ncolumn,1\n")
-    assert call("start", "s3://images/list.csv") == 0  # each row is an error, and said so
-    name = name_in(capsys.readouterr().out)
+    assert call("start", "s3://images/list.csv") == 0  # Each row has an error in the results.
+    name = printed_name(capsys.readouterr().out)
     assert call("results", name) == 0
     assert capsys.readouterr().err.split() == ["classified", "0", "invalid-request", "1"]
     assert call("start", "s3://nowhere/list.csv") == 1
@@ -590,45 +584,39 @@ def test_a_failed_execution_is_told_with_what_to_do(
         (["results", "never-started"], "never-started has no results"),
     ],
 )
-def test_what_cannot_be_is_one_line(
+def test_wrong_argument_is_one_line(
     stack: Machine, capsys: pytest.CaptureFixture[str], arguments: list[str], words: str
 ) -> None:
     assert call(*arguments) != 0
-    told = capsys.readouterr().err
-    assert words.lower() in told.lower()
-    assert told.startswith("Error: ")
-    assert told.count("\n") == 1
+    error = capsys.readouterr().err
+    assert words.lower() in error.lower()
+    assert error.startswith("Error: ")
+    assert error.count("\n") == 1
 
 
-def test_a_stack_without_batches_says_how_to_have_them(
+def test_stack_without_batches_says_how_to_deploy_them(
     stack: Machine, capsys: pytest.CaptureFixture[str]
 ) -> None:
     template = json.dumps({"Resources": {"Topic": {"Type": "AWS::SNS::Topic"}}})
     boto3.client("cloudformation").create_stack(StackName="plain", TemplateBody=template)
-    from tools.batch import cli as tool
-
-    assert tool.main(["follow", "x", "--stack", "plain"]) == 1
+    assert cli.run(["follow", "x", "--stack", "plain"]) == 1
     assert "deploy it with BatchBuckets" in capsys.readouterr().err
 
 
-def test_a_folder_and_a_prefix_on_this_machine(
+def test_folder_and_prefix_through_a_local_api(
     folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from tools.batch import cli as tool
-
     place = tmp_path / "images"
-    for number, (name, rgb) in enumerate(list(COLORS.items()) * 7):  # more than one request's
+    for number, (name, rgb) in enumerate(list(COLORS.items()) * 7):  # More than one request holds.
         (place / name).mkdir(parents=True, exist_ok=True)
         (place / name / f"{number:02}.png").write_bytes(images.encode(images.plain(rgb), "PNG"))
     (place / "broken.jpg").write_bytes(b"no image either")
     (place / "notes.txt").write_text("no image")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     settings = {"MODEL": str(folder), "S3_PORT": str(port), "S3_READ_BUCKETS": "images"}
     out = tmp_path / "results.jsonl"
-    with service.running(tmp_path / "log", **settings) as api:
-        assert tool.main(["local", str(place), "--api", api, "--to", str(out)]) == 0
+    with run_local_stack(tmp_path / "log", **settings) as api:
+        assert cli.run(["local", str(place), "--api", api, "--to", str(out)]) == 0
         lines = [json.loads(line) for line in out.read_text().splitlines()]
         assert len(lines) == 22
         for line in lines:
@@ -648,19 +636,19 @@ def test_a_folder_and_a_prefix_on_this_machine(
             client.create_bucket(Bucket="images")
             put_images(client, 3)
             where = "s3://images/many/"
-            assert tool.main(["local", where, "--api", api, "--to", str(out)]) == 0
+            assert cli.run(["local", where, "--api", api, "--to", str(out)]) == 0
         lines = [json.loads(line) for line in out.read_text().splitlines()]
         assert [line["labels"][0]["label"] for line in lines] == list(COLORS)
         assert {line["bucket"] for line in lines} == {"images"}
-    assert tool.main(["local", str(place), "--api", api]) == 1
+    assert cli.run(["local", str(place), "--api", api]) == 1
     assert "is `make run` running?" in capsys.readouterr().err
-    assert tool.main(["local", str(tmp_path / "nowhere"), "--api", api]) == 1
+    assert cli.run(["local", str(tmp_path / "nowhere"), "--api", api]) == 1
     assert "is no folder" in capsys.readouterr().err
 
 
-def test_large_images_are_parted_among_requests() -> None:
+def test_large_images_are_divided_among_requests() -> None:
     sizes = [3_000_000, 900_000, 200_000, 5_000_000, 1] + [10] * 20
     sent = [local.Item(None, str(number), {}, size) for number, size in enumerate(sizes)]
-    groups = list(local._groups(sent))
+    groups = list(local.groups(sent))
     assert [image for group in groups for image in group] == sent
     assert [len(group) for group in groups] == [2, 1, 1, 16, 5]

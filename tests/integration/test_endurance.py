@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import colors
-import walk
+import golden_events
 
 REQUESTS = int(os.environ.get("ENDURANCE_REQUESTS", "1500"))
 SETTLED = 1000
@@ -41,13 +41,15 @@ def function_process(log: list[str]) -> int:
     raise AssertionError("the function does not run")
 
 
-def test_memory_stays_where_it_is(emulator: Callable[..., Any], s3: Any, tmp_path: Path) -> None:
-    walk.fill(s3, colors.write_bundle(tmp_path), "endurance")
-    with walk.image_server() as address:
+def test_memory_does_not_grow_over_many_requests(
+    emulator: Callable[..., Any], s3: Any, tmp_path: Path
+) -> None:
+    golden_events.fill(s3, colors.write_bundle(tmp_path), "endurance")
+    with golden_events.image_server() as address:
         settings = {"MODEL_URI": "s3://models/endurance", "PRIVATE_URL_HOSTS": address}
-        environment = emulator(variables=walk.SETTINGS | settings)
-        names = [name for name in walk.NAMES if name not in SLOW]
-        events = [json.dumps(walk.event(name, address)).encode() for name in names]
+        environment = emulator(variables=golden_events.SETTINGS | settings)
+        names = [name for name in golden_events.NAMES if name not in SLOW]
+        events = [json.dumps(golden_events.event(name, address)).encode() for name in names]
         settled = 0
         for number, event in enumerate(islice(cycle(events), REQUESTS), 1):
             status = json.loads(environment.invoke(event))["statusCode"]

@@ -16,10 +16,13 @@ import numpy as np
 import pytest
 from botocore.exceptions import ClientError
 
-from classifier.config import S3Prefix
-from classifier.model.bundle import Folder, S3Store, read_bundle
+from classifier.location import S3Prefix
+from classifier.model.bundle import Folder, read_bundle
 from tools.model import cli as tool
 from tools.model import publish as publishing
+from tools.model.catalogue import NETWORKS
+from tools.model.cli import COMMANDS
+from tools.store import s3_store
 
 ROOT = Path(__file__).parents[2]
 
@@ -88,7 +91,7 @@ def test_bundle_makes_what_the_function_loads(bundle: Path, tmp_path: Path, does
     assert said.startswith(f"{tmp_path / 'to'} holds mine, version 2")
     made = read_bundle(Folder(tmp_path / "to"))
     assert made.manifest.input == read_bundle(Folder(bundle)).manifest.input
-    assert not made.manifest.probabilities  # a fully connected layer is no softmax
+    assert not made.manifest.output.probabilities  # a fully connected layer is no softmax
     assert sorted(file.name for file in (tmp_path / "to").iterdir()) == [
         "manifest.json", "mine-0000.params", "mine-symbol.json", "synset.txt",
     ]  # fmt: skip
@@ -119,7 +122,7 @@ def test_the_output_is_what_one_says(bundle: Path, tmp_path: Path, does: Says, o
     options = "--name", "x", "--size", 32, "--output", output, "--to", tmp_path / "to"
     does("bundle", *parts(bundle), *options)
     made = read_bundle(Folder(tmp_path / "to")).manifest
-    assert made.probabilities == (output == "probabilities")
+    assert made.output.probabilities == (output == "probabilities")
 
 
 @pytest.mark.parametrize(
@@ -187,7 +190,7 @@ def test_a_bundle_is_never_changed(bundle: Path, tmp_path: Path, refuses: Says, 
 def test_inspect_shows_what_a_bundle_holds(bundle: Path, does: Says) -> None:
     said = does("inspect", bundle)
     digests = json.loads((bundle / "manifest.json").read_text())["files"].values()
-    for wanted in ("colors", "worked out by hand", "3 classes, logits", "short side to 36", "RGB"):
+    for wanted in ("colors", "computed by hand", "3 classes, logits", "short side to 36", "RGB"):
         assert wanted in said
     assert all(file["sha256"] in said for file in digests)
 
@@ -218,7 +221,7 @@ def test_evaluate(bundle: Path, images: Path, does: Says) -> None:
 
 def test_evaluate_refuses_what_it_cannot_count(bundle: Path, images: Path, refuses: Says) -> None:
     (images / "stranger_1.png").write_bytes((images / "c0_a.png").read_bytes())
-    assert "stranger_1.png: the name tells no class" in refuses(
+    assert "stranger_1.png: the name has no class" in refuses(
         "evaluate", bundle, "--images", images
     )
     (images / "stranger_1.png").write_bytes(b"no image")
@@ -235,14 +238,14 @@ def test_publish_and_inspect_in_s3(
         said
         == "s3://models/colors/1 holds the bundle: deploy with MODEL_URI=s3://models/colors/1\n"
     )
-    assert read_bundle(S3Store(S3Prefix("models", "colors/1"))) == read_bundle(Folder(bundle))
+    assert read_bundle(s3_store(S3Prefix("models", "colors/1"))) == read_bundle(Folder(bundle))
     assert "s3://models/colors/1" in does("inspect", "s3://models/colors/1")
 
     # The next version goes beside it, and below it.
     newer = colors.write_bundle(tmp_path / "newer", version="2")
     assert "already holds a bundle" in refuses("publish", newer, "s3://models/colors/1")
     does("publish", newer, "s3://models/colors/1/2")
-    assert read_bundle(S3Store(S3Prefix("models", "colors/1"))).manifest.version == "1"
+    assert read_bundle(s3_store(S3Prefix("models", "colors/1"))).manifest.version == "1"
 
 
 def test_publish_takes_over_only_what_is_the_same(
@@ -339,3 +342,29 @@ def test_progress_shows_on_a_terminal(bundle: Path, images: Path) -> None:
     assert done.stdout == "4 images: top-1 75.00%, top-5 100.00%\n"
     assert "images" in os.read(shown, 100_000).decode()
     os.close(shown)
+
+
+def test_help_lists_every_command_without_mxnet() -> None:
+    code = (
+        "import sys; from tools.model.cli import cli; status = cli.run(['--help']);"
+        " sys.exit(status or 'mxnet' in sys.modules or 'cv2' in sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
+    )
+    for name in COMMANDS:
+        assert f"\n  {name} " in done.stdout
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_has_help(name: str, does: Says) -> None:
+    assert does(name, "--help").startswith(f"Usage: scripts/model.py {name} ")
+
+
+def test_list_shows_the_catalogue(does: Says, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    table = does("list")
+    for name, network in NETWORKS.items():
+        (line,) = [line for line in table.splitlines() if line.strip().startswith(name)]
+        assert f"{network.top1:g}" in line
+        assert network.licence in line

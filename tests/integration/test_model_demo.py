@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 import requests
-import service
 from numpy.random import default_rng
 
 from classifier.model.bundle import Folder, read_bundle
 from classifier.model.network import Model
+from tools.local.process import run_local_stack
 from tools.model.digits import NAMES, held_out_digits, training_digits
 from tools.model.evaluate import probabilities
 from tools.model.images import find_images
@@ -23,7 +23,7 @@ MOST_BYTES = 1_500_000
 
 @pytest.fixture(scope="module")
 def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with service.running(tmp_path_factory.mktemp("log") / "log", MODEL=str(DEMO)) as address:
+    with run_local_stack(tmp_path_factory.mktemp("log") / "log", MODEL=str(DEMO)) as address:
         yield address
 
 

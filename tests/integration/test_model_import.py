@@ -1,5 +1,6 @@
 """Networks from elsewhere answer as they did there: PyTorch's, Gluon's, those of 2017."""
 
+import dataclasses
 import hashlib
 import io
 import zipfile
@@ -9,15 +10,17 @@ from typing import Any
 import numpy as np
 import pytest
 
-from classifier.model.bundle import IMAGENET_LABELS, Folder, read_bundle
+from classifier.model.bundle import Folder, read_bundle
+from classifier.model.labels import IMAGENET_LABELS
 from classifier.model.lean_mxnet import mx
 from classifier.model.manifest import legacy_manifest
 from classifier.model.network import Model
 from tools.errors import ToolError
 from tools.model import cli as tool
-from tools.model.draft import NewBundle
-from tools.model.fetch import gluon_draft, zoo_draft
-from tools.model.network import params_file, save_arrays
+from tools.model.catalogue import NETWORKS
+from tools.model.formats import to_bundle
+from tools.model.mxnet_files import params_file, save_arrays
+from tools.model.new_bundle import NewBundle
 
 CHECKPOINTS = Path(__file__).parent / "test_model_checkpoints"
 
@@ -61,22 +64,22 @@ def test_a_checkpoint_answers_as_it_did_in_pytorch(
 
 
 def refused(capsys: pytest.CaptureFixture[str], *arguments: object) -> str:
-    """The one line that the tool says when it refuses."""
+    """The one line of an error."""
     assert tool.main([str(argument) for argument in arguments]) != 0
-    said = capsys.readouterr()
-    assert said.out == ""
-    assert said.err.startswith("Error: ")
-    assert said.err.count("\n") == 1
-    return said.err
+    output = capsys.readouterr()
+    assert output.out == ""
+    assert output.err.startswith("Error: ")
+    assert output.err.count("\n") == 1
+    return output.err
 
 
 def test_a_whole_pickled_model_is_refused(
     labels: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     file, to = CHECKPOINTS / "whole-model.pth", tmp_path / "to"
-    said = refused(capsys, "import", file, "--labels", labels, "--to", to)
-    assert "whole-model.pth: it holds more than tensors" in said
-    assert "save model.float().state_dict() instead" in said
+    message = refused(capsys, "import", file, "--labels", labels, "--to", to)
+    assert "whole-model.pth: it holds more than tensors" in message
+    assert "save model.float().state_dict() instead" in message
     assert not to.exists()
 
 
@@ -84,8 +87,8 @@ def test_labels_of_the_wrong_count_are_refused(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     file, to = CHECKPOINTS / "resnet-18-zip.pth", tmp_path / "to"
-    said = refused(capsys, "import", file, "--labels", IMAGENET_LABELS, "--to", to)
-    assert f"{IMAGENET_LABELS}: 1000 labels for 10 outputs" in said
+    message = refused(capsys, "import", file, "--labels", IMAGENET_LABELS, "--to", to)
+    assert f"{IMAGENET_LABELS}: 1000 labels for 10 outputs" in message
     assert not to.exists()
 
 
@@ -94,10 +97,10 @@ def test_what_is_no_checkpoint_is_refused(
     content: bytes, labels: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "file.pth").write_bytes(content)
-    said = refused(
+    message = refused(
         capsys, "import", tmp_path / "file.pth", "--labels", labels, "--to", tmp_path / "to"
     )
-    assert f"{tmp_path / 'file.pth'}: " in said
+    assert f"{tmp_path / 'file.pth'}: " in message
 
 
 @pytest.fixture(scope="module")
@@ -123,9 +126,9 @@ def images() -> np.ndarray:
 
 @pytest.fixture(scope="module")
 def gluon_answers(gluon: Any, images: np.ndarray) -> np.ndarray:
-    found: np.ndarray = mx.nd.softmax(gluon(mx.nd.array(images))).asnumpy()
-    assert found.std() > 1e-4  # the classes differ
-    return found
+    probabilities: np.ndarray = mx.nd.softmax(gluon(mx.nd.array(images))).asnumpy()
+    assert probabilities.std() > 1e-4  # the classes differ
+    return probabilities
 
 
 def test_gluons_own_export_becomes_a_bundle(
@@ -136,7 +139,7 @@ def test_gluons_own_export_becomes_a_bundle(
     options = "--name", "gluon", "--size", "224", "--resize", "256", "--to", tmp_path / "to"
     assert tool.main([str(part) for part in ("bundle", *files, *options)]) == 0
     bundle = read_bundle(Folder(tmp_path / "to"))
-    assert not bundle.manifest.probabilities
+    assert not bundle.manifest.output.probabilities
     assert bundle.manifest.input.fit == "crop"
     np.testing.assert_allclose(answers(Model.load(bundle), images), gluon_answers, atol=1e-5)
 
@@ -152,21 +155,28 @@ def test_gluons_saved_parameters_become_a_bundle(
     else:
         prefix = "" if names == "layers with a prefix" else gluon.prefix
         gluon.collect_params().save(path, strip_prefix=prefix)
-    draft = gluon_draft([zipped(path)], entry="x.params", sha1=sha1(path))
-    np.testing.assert_allclose(answers(draft.model(), images), gluon_answers, atol=1e-5)
+    bundle = gluon_bundle(zipped(path), sha1=sha1(path))
+    np.testing.assert_allclose(answers(bundle.model(), images), gluon_answers, atol=1e-5)
+
+
+def gluon_bundle(file: bytes, *, sha1: str, entry: str = "x.params") -> NewBundle:
+    """What `fetch` makes of Gluon's ResNet-18 in ``file``."""
+    network = NETWORKS["resnet-18"]
+    source = dataclasses.replace(network.sources[0], entry=entry, sha1=sha1)
+    return to_bundle(network, source, [file])
 
 
 def test_a_gluon_zip_with_other_parameters_is_refused(tmp_path: Path) -> None:
     path = str(tmp_path / "x.params")
     mx.nd.save(path, {"features.0.weight": mx.nd.zeros((2, 3, 7, 7))})
     with pytest.raises(ToolError, match=r"wrong checksum: SHA-1 of x\.params is"):
-        gluon_draft([zipped(path)], entry="x.params", sha1="0" * 40)
+        gluon_bundle(zipped(path), sha1="0" * 40)
     with pytest.raises(ToolError, match=r"'features.0.weight' is \(2, 3, 7, 7\), not \(64, "):
-        gluon_draft([zipped(path)], entry="x.params", sha1=sha1(path))
+        gluon_bundle(zipped(path), sha1=sha1(path))
     with pytest.raises(ToolError, match="not the zip"):
-        gluon_draft([zipped(path)], entry="y.params", sha1=sha1(path))
+        gluon_bundle(zipped(path), entry="y.params", sha1=sha1(path))
     with pytest.raises(ToolError, match="not the zip"):
-        gluon_draft([b"<html>"], entry="x.params", sha1=sha1(path))
+        gluon_bundle(b"<html>", sha1=sha1(path))
 
 
 def zipped(path: str) -> bytes:
@@ -200,19 +210,19 @@ def test_a_network_of_2017_takes_raw_pixels(tmp_path: Path) -> None:
         {"bn_data_moving_mean": mean, "bn_data_moving_var": variance},
     )  # fmt: skip
 
-    draft = zoo_draft([symbol, params])
-    made = draft.write(tmp_path / "to")
-    assert made.input == legacy_manifest().input
-    assert made.probabilities
+    network = NETWORKS["resnet-18"]
+    manifest = to_bundle(network, network.sources[2], [symbol, params]).write(tmp_path / "to")
+    assert manifest.input == legacy_manifest().input
+    assert manifest.output.probabilities
 
     image = random.uniform(0, 255, (2, 3, 224, 224)).astype(np.float32)
     colour = (image.mean((2, 3)) - mean) / np.sqrt(variance + 2e-5) + np.float32([0.1, 0.2, 0.3])
-    odds = np.exp(colour @ weight.T + bias)
-    found = answers(Model.load(read_bundle(Folder(tmp_path / "to"))), image)
-    np.testing.assert_allclose(found, odds / odds.sum(1, keepdims=True), atol=1e-5)
+    powers = np.exp(colour @ weight.T + bias)
+    ours = answers(Model.load(read_bundle(Folder(tmp_path / "to"))), image)
+    np.testing.assert_allclose(ours, powers / powers.sum(1, keepdims=True), atol=1e-5)
 
 
-def test_an_input_of_another_name_is_found(tmp_path: Path) -> None:
+def test_an_input_of_another_name_is_recognised(tmp_path: Path) -> None:
     pooled = mx.sym.Flatten(mx.sym.mean(mx.sym.Variable("image"), axis=(2, 3)))
     symbol = mx.sym.FullyConnected(pooled, num_hidden=2, name="fc")
     (tmp_path / "s.json").write_text(symbol.tojson())
@@ -225,11 +235,11 @@ def test_an_input_of_another_name_is_found(tmp_path: Path) -> None:
     assert read_bundle(Folder(tmp_path / "to")).manifest.input.name == "image"
 
 
-def test_a_draft_of_what_does_not_fit_is_refused(tmp_path: Path) -> None:
-    draft = NewBundle(
+def test_a_bundle_with_a_slash_in_its_name_is_refused(tmp_path: Path) -> None:
+    bundle = NewBundle(
         name="no/name", preprocessing=legacy_manifest().input, probabilities=True, source="x",
         symbol=b"", params=b"", labels=b"",
     )  # fmt: skip
     with pytest.raises(ToolError, match="'no/name' is no name"):
-        draft.write(tmp_path / "to")
+        bundle.write(tmp_path / "to")
     assert list(tmp_path.iterdir()) == []

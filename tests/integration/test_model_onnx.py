@@ -18,13 +18,14 @@ import pytest
 from onnx_models import model, node, numbers
 
 from classifier.errors import BundleError
+from classifier.image.preprocessing import Preprocessing
 from classifier.model.bundle import Folder, read_bundle
 from classifier.model.lean_mxnet import mx
-from classifier.model.manifest import Preprocessing
 from tools.errors import ToolError
 from tools.model import cli as tool
-from tools.model.draft import NewBundle, open_folder
+from tools.model.files import open_folder
 from tools.model.images import ImageFile
+from tools.model.new_bundle import NewBundle
 from tools.model.onnx import importer, proof
 from tools.model.onnx.check import read_model
 from tools.model.onnx.importer import import_onnx
@@ -102,11 +103,11 @@ def test_exported_network_answers_as_in_onnx_runtime(
     """PyTorch's two exporters wrote the files: see make.py beside them."""
     file = FILES / f"{network}.onnx"
     paths = sorted(images.iterdir())
-    draft, remarks = import_here(file, labels, *paths)
+    bundle, remarks = import_here(file, labels, *paths)
     assert remarks[-1].startswith("18 images, as ONNX Runtime: probabilities within ")
-    assert not draft.probabilities
-    tensors = [ImageFile(path, None).tensor(draft.preprocessing) for path in paths]
-    ours = draft.model().classify(tensors)
+    assert not bundle.probabilities
+    tensors = [ImageFile(path, None).tensor(bundle.preprocessing) for path in paths]
+    ours = bundle.model().classify(tensors)
     theirs = onnxruntime_answers(file, tensors)
     np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-5)
     # Not the trivial kind of agreement: the answers are neither flat nor all the same.
@@ -147,7 +148,7 @@ def test_grouped_convolutions_stay_precise_in_int8(groups: int, tmp_path: Path) 
     draft.write(tmp_path / "bundle")
     images = [FakeImage(tensor) for tensor in proof.random_images(draft.preprocessing)]
     bundle = open_folder(tmp_path / "bundle")
-    int8 = quantize(bundle, labels.read_bytes(), images, "naive", lambda: None)
+    int8 = quantize(bundle, labels.read_bytes(), images, method="naive", advance=lambda: None)
     tensors = [image.values for image in images]
     before, after = draft.model().classify(tensors), int8.model().classify(tensors)
     assert np.corrcoef(np.log(before).ravel(), np.log(after).ravel())[0, 1] > 0.999
@@ -158,6 +159,7 @@ class FakeImage:
     """Stands for an ImageFile: its tensor is there already."""
 
     values: np.ndarray
+    answer: int | None = None
 
     def tensor(self, _preprocessing: Preprocessing) -> np.ndarray:
         return self.values
@@ -185,8 +187,8 @@ def fused_operators(symbol: bytes) -> list[str]:
 def test_convolution_activation_and_sum_are_fused(
     network: str, separate: set[str], labels: Path
 ) -> None:
-    draft, _ = import_here(FILES / f"{network}-old.onnx", labels)
-    operators = set(fused_operators(draft.symbol))
+    bundle, _ = import_here(FILES / f"{network}-old.onnx", labels)
+    operators = set(fused_operators(bundle.symbol))
     always = {"_sg_mkldnn_conv", "_sg_mkldnn_fully_connected", "Pooling", "Flatten", "Reshape"}
     assert operators - always == separate
 
@@ -198,8 +200,8 @@ def imported(
     labels.write_text("a\nb\nc\nd\n")
     path = onnx_models.saved(exported, folder / "network.onnx")
     remarks: list[str] = []
-    draft = import_onnx(path, labels, choices or Choices(), report=remarks.append, **options)
-    return draft, remarks
+    bundle = import_onnx(path, labels, choices or Choices(), report=remarks.append, **options)
+    return bundle, remarks
 
 
 def small(*, last: str | None = None, shape=("n", 3, "h", "w")) -> onnx.ModelProto:
@@ -218,15 +220,15 @@ def small(*, last: str | None = None, shape=("n", 3, "h", "w")) -> onnx.ModelPro
 def test_softmax_at_the_end_is_recognised(
     last: str | None, probabilities: bool, tmp_path: Path
 ) -> None:
-    draft, _ = imported(small(last=last), tmp_path, Choices(size=16))
-    assert draft.probabilities == probabilities
-    answers = draft.model().classify([numbers(3, 16, 16)])
+    bundle, _ = imported(small(last=last), tmp_path, Choices(size=16))
+    assert bundle.probabilities == probabilities
+    answers = bundle.model().classify([numbers(3, 16, 16)])
     assert answers.sum() == pytest.approx(1)
 
 
 def test_what_is_assumed_is_said(tmp_path: Path) -> None:
-    draft, remarks = imported(small(), tmp_path)
-    assert (draft.preprocessing.size, draft.preprocessing.resize) == (224, 256)
+    bundle, remarks = imported(small(), tmp_path)
+    assert (bundle.preprocessing.size, bundle.preprocessing.resize) == (224, 256)
     assert remarks[:-1] == [
         "size 224: assumed, the graph leaves it open (--size)",
         "crop, short side to 256: assumed (--fit, --resize)",
@@ -241,23 +243,23 @@ def test_what_is_given_is_not_assumed(tmp_path: Path) -> None:
     choices = Choices(
         size=24, fit="squash", color="BGR", scale=1.0, mean=(1.0, 2.0, 3.0), std=(4.0, 5.0, 6.0)
     )
-    draft, remarks = imported(small(), tmp_path, choices, name="own")
+    bundle, remarks = imported(small(), tmp_path, choices, name="own")
     expected = Preprocessing("data", 24, 24, "squash", "BGR", 1.0, (1, 2, 3), (4, 5, 6))
-    assert draft.preprocessing == expected
-    assert draft.name == "own"
+    assert bundle.preprocessing == expected
+    assert bundle.name == "own"
     assert len(remarks) == 1
 
 
 def test_preprocessing_of_a_network_that_is_alike(tmp_path: Path) -> None:
     like = Preprocessing(size=32, resize=40, fit="crop", color="BGR", scale=0.5)
-    draft, remarks = imported(small(), tmp_path, Choices(like=like))
-    assert draft.preprocessing == like
+    bundle, remarks = imported(small(), tmp_path, Choices(like=like))
+    assert bundle.preprocessing == like
     assert len(remarks) == 1
     fixed = small(shape=(1, 3, 16, 16))
-    draft, _ = imported(
+    bundle, _ = imported(
         fixed, tmp_path, Choices(like=dataclasses.replace(like, size=16, resize=20))
     )
-    assert (draft.preprocessing.size, draft.preprocessing.resize) == (16, 20)
+    assert (bundle.preprocessing.size, bundle.preprocessing.resize) == (16, 20)
 
 
 def test_resize_contradicts_squash(tmp_path: Path) -> None:
@@ -272,9 +274,9 @@ def test_channels_last(tmp_path: Path) -> None:
         node("GlobalAveragePool", "c", to="y"),
     ]
     constants = {"w": numbers(4, 3, 3, 3)}
-    draft, _ = imported(model(*nodes, constants=constants, shape=("n", 16, 16, 3)), tmp_path)
-    assert draft.preprocessing.size == 16
-    assert b"transpose" not in draft.symbol
+    bundle, _ = imported(model(*nodes, constants=constants, shape=("n", 16, 16, 3)), tmp_path)
+    assert bundle.preprocessing.size == 16
+    assert b"transpose" not in bundle.symbol
 
 
 def test_external_data(tmp_path: Path) -> None:
@@ -284,8 +286,8 @@ def test_external_data(tmp_path: Path) -> None:
     onnx.save_model(
         exported, path, save_as_external_data=True, location="weights.bin", size_threshold=0
     )
-    draft = import_onnx(path, tmp_path / "numbered.txt", Choices(), report=lambda _: None)
-    assert draft.model().classify([numbers(3, 16, 16)]).shape == (1, 4)
+    bundle = import_onnx(path, tmp_path / "numbered.txt", Choices(), report=lambda _: None)
+    assert bundle.model().classify([numbers(3, 16, 16)]).shape == (1, 4)
 
 
 def refused(capsys: pytest.CaptureFixture[str], *arguments: object) -> str:

@@ -1,41 +1,50 @@
 """The README's commands, run as they stand against what `make run` starts.
 
-A reader's own images are stood in for: ``https://example.com/`` is a server on this machine,
-and ``cat.jpg`` an image that is there. Commands of make are left to tests/integration/test_run.py
-(``run``), to whoever runs this (``test``), and to the e2e tests (``build``).
+A server on this machine stands for ``https://example.com/``, and an image of the tests for
+``cat.jpg``. The network is EfficientNet-Lite0 where models/ holds it (`make run` fetches it, and so
+does CI), else the digits, whose labels nobody compares. Commands of make are left to
+tests/integration/test_run.py (``run``), to whoever runs this (``test``), and to the e2e tests.
 """
 
 import base64
 import json
 import re
+import shutil
 import subprocess
 from collections.abc import Iterator
 from fnmatch import fnmatchcase
 from pathlib import Path
 
+import golden_events
 import pytest
-import service
-import walk
+
+from tools.local.process import run_local_stack
+from tools.model.photographs import photographs
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
 COMMANDS = re.findall(r"^\$ (curl .+)\n((?:[^$`].*\n)?)", README, re.MULTILINE)
-CAT = walk.IMAGES["green.jpg"]
+CAT = golden_events.IMAGES["green.jpg"]
+REAL = ROOT / "models" / "efficientnet-lite0"
+EXAMPLE = ROOT / "models" / "example.jpg"
 
 
 @pytest.fixture(scope="module")
 def addresses(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]]:
     """Of the API, and of the image server."""
     log = tmp_path_factory.mktemp("log") / "run.log"
+    model = REAL if REAL.is_dir() else ROOT / "models" / "demo"
+    if not EXAMPLE.exists():
+        shutil.copyfile(photographs()[0], EXAMPLE)
     with (
-        walk.image_server() as images_at,
-        service.running(log, MODEL="models/demo", PRIVATE_URL_HOSTS=images_at) as api,
+        golden_events.image_server() as images_at,
+        run_local_stack(log, MODEL=str(model), PRIVATE_URL_HOSTS=images_at) as api,
     ):
         yield api, images_at
 
 
 @pytest.mark.parametrize(("command", "shown"), COMMANDS, ids=[c for c, _ in COMMANDS])
-def test_a_command_answers_as_the_readme_shows(
+def test_command_prints_what_the_readme_shows(
     addresses: tuple[str, str], tmp_path: Path, command: str, shown: str
 ) -> None:
     api, images_at = addresses
@@ -50,7 +59,7 @@ def test_a_command_answers_as_the_readme_shows(
     done = subprocess.run(
         ["bash", "-c", command], cwd=ROOT, capture_output=True, text=True, check=True, timeout=60
     )
-    if shown:
+    if shown and (REAL.is_dir() or '"labels"' not in shown):
         assert fnmatchcase(done.stdout.strip(), shown.strip().replace("[", "[[]").replace("…", "*"))
     else:
         answer = json.loads(done.stdout)
@@ -58,13 +67,13 @@ def test_a_command_answers_as_the_readme_shows(
         assert all(result["labels"] for result in results), done.stdout
 
 
-def test_there_are_commands_to_run() -> None:
+def test_readme_has_commands() -> None:
     assert len(COMMANDS) >= 6
     assert "$ make run" in README
     assert "$ make test" in README
 
 
-def test_every_link_leads_somewhere() -> None:
+def test_links_lead_to_files() -> None:
     for page in [ROOT / "README.md", *(ROOT / "docs").glob("*.md"), *ROOT.glob("[CS]*.md")]:
         for link in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", page.read_text()):
             assert link.startswith("http") or (page.parent / link).exists(), f"{page}: {link}"

@@ -15,13 +15,16 @@ from typing import Any
 import pytest
 import trustme
 
-from classifier.config import S3Prefix
 from classifier.errors import BundleError
+from classifier.location import S3Object, S3Prefix
 from classifier.model.bundle import S3Store, read_bundle
-from classifier.net.pool import Connections
-from classifier.s3 import client as s3
+from classifier.net.deadline import Deadline
+from classifier.net.pool import ConnectionPool
+from classifier.s3 import signed as signed_module
 from classifier.s3.boto import BotoClient
-from classifier.s3.client import Missing, S3Error, SignedClient, TooLarge, TooSlow
+from classifier.s3.client import S3Client, make_client
+from classifier.s3.errors import ObjectMissing, ObjectTooLarge, S3Error, S3Timeout
+from classifier.s3.signed import SignedClient
 from classifier.s3.sigv4 import Credentials
 from tools.local.s3 import LocalS3
 
@@ -31,60 +34,59 @@ WHOLE = os.urandom(3 * PART + 123)
 
 @pytest.fixture(autouse=True)
 def _small_and_quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(s3, "_PART_BYTES", PART)
-    monkeypatch.setattr(s3, "_BACKOFF_S", 0.01)
-    monkeypatch.setattr(s3, "_SILENCE_S", 0.3)
+    monkeypatch.setattr(signed_module, "PART_BYTES", PART)
+    monkeypatch.setattr(signed_module, "_BACKOFF_S", 0.01)
 
 
-def soon(seconds: float = 10.0) -> float:
-    return time.monotonic() + seconds
+def soon(seconds: float = 10.0) -> Deadline:
+    return Deadline.after(seconds)
 
 
 @pytest.fixture(params=["signed", "boto3"])
-def client(request: pytest.FixtureRequest, s3_server: LocalS3) -> s3.Client:
+def client(request: pytest.FixtureRequest, s3_server: LocalS3) -> S3Client:
     if request.param == "boto3":
         return BotoClient()
-    found = s3.client(os.environ)
-    assert isinstance(found, SignedClient)
-    return found
+    signed_client = make_client(os.environ)
+    assert isinstance(signed_client, SignedClient)
+    return signed_client
 
 
 @pytest.mark.parametrize("size", [0, 1, PART - 1, PART, PART + 1, len(WHOLE)])
 @pytest.mark.parametrize("key", ["plain", "a/b c+é~'(1).bin"])
-def test_objects_of_any_size_come_whole(s3: Any, client: s3.Client, size: int, key: str) -> None:
+def test_object_of_any_size_is_read_whole(s3: Any, client: S3Client, size: int, key: str) -> None:
     s3.create_bucket(Bucket="models")
     s3.put_object(Bucket="models", Key=key, Body=WHOLE[:size])
-    assert client.get("models", key, deadline=soon()) == WHOLE[:size]
+    assert client.get(S3Object("models", key), soon()) == WHOLE[:size]
 
 
-def test_a_bucket_with_a_dot(s3: Any, client: s3.Client) -> None:
+def test_bucket_with_a_dot_is_read(s3: Any, client: S3Client) -> None:
     s3.create_bucket(Bucket="models.example.com")
     s3.put_object(Bucket="models.example.com", Key="a", Body=b"1")
-    assert client.get("models.example.com", "a", deadline=soon()) == b"1"
+    assert client.get(S3Object("models.example.com", "a"), soon()) == b"1"
 
 
-def test_what_is_not_there(s3: Any, client: s3.Client) -> None:
+def test_missing_object_and_bucket_are_errors(s3: Any, client: S3Client) -> None:
     s3.create_bucket(Bucket="models")
-    with pytest.raises(Missing, match=r"^NoSuchKey$"):
-        client.get("models", "nothing", deadline=soon())
+    with pytest.raises(ObjectMissing, match=r"^NoSuchKey$"):
+        client.get(S3Object("models", "nothing"), soon())
     with pytest.raises(S3Error, match=r"^S3 answered NoSuchBucket$") as caught:
-        client.get("no-such-bucket", "nothing", deadline=soon())
-    assert not isinstance(caught.value, Missing)
+        client.get(S3Object("no-such-bucket", "nothing"), soon())
+    assert not isinstance(caught.value, ObjectMissing)
 
 
-def test_what_is_too_large(s3: Any, client: s3.Client) -> None:
+def test_too_large_object_is_refused(s3: Any, client: S3Client) -> None:
     s3.create_bucket(Bucket="models")
     s3.put_object(Bucket="models", Key="a", Body=WHOLE)
-    with pytest.raises(TooLarge):
-        client.get("models", "a", deadline=soon(), max_bytes=len(WHOLE) - 1)
-    assert client.get("models", "a", deadline=soon(), max_bytes=len(WHOLE)) == WHOLE
+    with pytest.raises(ObjectTooLarge):
+        client.get(S3Object("models", "a"), soon(), max_bytes=len(WHOLE) - 1)
+    assert client.get(S3Object("models", "a"), soon(), max_bytes=len(WHOLE)) == WHOLE
 
 
-def test_boto3_holds_to_the_deadline(s3: Any, s3_server: LocalS3) -> None:
+def test_boto3_read_obeys_the_deadline(s3: Any, s3_server: LocalS3) -> None:
     s3.create_bucket(Bucket="models")
     s3.put_object(Bucket="models", Key="a", Body=WHOLE)
-    with pytest.raises(TooSlow):
-        BotoClient().get("models", "a", deadline=soon(-1))
+    with pytest.raises(S3Timeout):
+        BotoClient().get(S3Object("models", "a"), soon(-1))
 
 
 type Answer = Callable[["Handler"], None]
@@ -162,12 +164,13 @@ def serve(context: ssl.SSLContext | None = None) -> Iterator[Server]:
     httpd.server_close()
 
 
-def signed(url: str, **more: Any) -> SignedClient:
-    return SignedClient("eu-central-1", Credentials("a", "s", "t"), url, **more)
+def signed(url: str, authorities: str = "") -> SignedClient:
+    connections = ConnectionPool(authorities, silence_s=0.3)
+    return SignedClient("eu-central-1", Credentials("a", "s", "t"), url, connections)
 
 
 def test_a_large_object_is_read_in_parts_of_one_version(server: Server) -> None:
-    assert signed(server.url).get("b", "k", deadline=soon()) == WHOLE
+    assert signed(server.url).get(S3Object("b", "k"), soon()) == WHOLE
     ranges = [request["range"] for request in server.requests]
     assert ranges[0] == "bytes=0-999"
     assert sorted(ranges[1:]) == ["bytes=1000-1999", "bytes=2000-2999", "bytes=3000-3999"]
@@ -175,14 +178,14 @@ def test_a_large_object_is_read_in_parts_of_one_version(server: Server) -> None:
     assert all(request["x-amz-security-token"] == "t" for request in server.requests)
 
 
-def test_connections_are_kept_and_one_that_was_closed_is_replaced(server: Server) -> None:
+def test_connections_are_reused_and_closed_ones_replaced(server: Server) -> None:
     client = signed(server.url)
     for _ in range(5):
-        client.get("b", "k", deadline=soon())
+        client.get(S3Object("b", "k"), soon())
     assert len(server.connections) <= 4
     assert len(server.requests) == 20
     server.answers = [Handler.hang_up] * 4
-    assert client.get("b", "k", deadline=soon()) == WHOLE
+    assert client.get(S3Object("b", "k"), soon()) == WHOLE
 
 
 def drip(handler: Handler) -> None:
@@ -211,9 +214,9 @@ TRANSIENT: dict[str, Answer] = {
 
 
 @pytest.mark.parametrize("what", TRANSIENT)
-def test_what_passes_is_tried_again(server: Server, what: str) -> None:
+def test_transient_fault_is_retried(server: Server, what: str) -> None:
     server.answers = [TRANSIENT[what]] * 2
-    assert signed(server.url).get("b", "k", deadline=soon()) == WHOLE
+    assert signed(server.url).get(S3Object("b", "k"), soon()) == WHOLE
 
 
 @pytest.mark.parametrize(
@@ -223,15 +226,15 @@ def test_what_passes_is_tried_again(server: Server, what: str) -> None:
         ("500", S3Error, "^S3 answered status 500$"),
         ("cut off", S3Error, "^the connection failed: "),
         ("hung up", S3Error, "^the connection failed: "),
-        ("silent", TooSlow, "^nothing came for some seconds$"),
+        ("silent", S3Timeout, "^nothing came for some seconds$"),
     ],
 )
-def test_what_does_not_pass_is_said(
+def test_lasting_fault_is_an_error(
     server: Server, what: str, error: type[S3Error], said: str
 ) -> None:
     server.answers = [TRANSIENT[what]] * 100
     with pytest.raises(error, match=said):
-        signed(server.url).get("b", "k", deadline=soon())
+        signed(server.url).get(S3Object("b", "k"), soon())
     assert 4 <= len(server.requests) <= 4 * 4
 
 
@@ -246,7 +249,7 @@ REFUSED: dict[str, tuple[Answer, type[S3Error], str]] = {
         S3Error,
         "^S3 answered TemporaryRedirect$",
     ),
-    "denied": (lambda handler: handler.say(403, "AccessDenied"), Missing, "^AccessDenied$"),
+    "denied": (lambda handler: handler.say(403, "AccessDenied"), ObjectMissing, "^AccessDenied$"),
     "keys": (
         lambda handler: handler.say(403, "SignatureDoesNotMatch"),
         S3Error,
@@ -266,60 +269,73 @@ def test_a_refusal_is_final(server: Server, what: str) -> None:
     answer, error, said = REFUSED[what]
     server.answers = [answer]
     with pytest.raises(error, match=said):
-        signed(server.url).get("b", "k", deadline=soon())
+        signed(server.url).get(S3Object("b", "k"), soon())
     assert len(server.requests) == 1
 
 
-def test_an_object_that_changes_while_it_is_read(server: Server) -> None:
+def test_object_that_changes_while_it_is_read_is_an_error(server: Server) -> None:
     server.answers = [Handler.whole, lambda handler: handler.say(412, "PreconditionFailed")]
     with pytest.raises(S3Error, match="PreconditionFailed"):
-        signed(server.url).get("b", "k", deadline=soon())
+        signed(server.url).get(S3Object("b", "k"), soon())
 
 
-def test_a_server_without_ranges(server: Server) -> None:
+def test_server_without_ranges(server: Server) -> None:
     def all_of_it(handler: Handler) -> None:
         handler.send_response(200)
         handler.send_header("Content-Length", str(len(WHOLE)))
         handler.end_headers()
         handler.wfile.write(WHOLE)
 
-    server.answers = [all_of_it] * 4
+    server.answers = [all_of_it] * 8
+    assert signed(server.url).get(S3Object("b", "k"), soon()) == WHOLE
     with pytest.raises(S3Error, match="not S3's"):
-        signed(server.url).get("b", "k", deadline=soon())
+        signed(server.url).get(S3Object("b", "k"), soon(), size=len(WHOLE))
 
 
-def test_a_dripping_server_gains_nothing(server: Server) -> None:
+def test_parts_of_a_known_size_need_no_first_answer(server: Server) -> None:
+    assert signed(server.url).get(S3Object("b", "k"), soon(), size=len(WHOLE)) == WHOLE
+    ranges = sorted(request["range"] for request in server.requests)
+    assert ranges == ["bytes=0-999", "bytes=1000-1999", "bytes=2000-2999", "bytes=3000-3999"]
+
+
+@pytest.mark.parametrize("size", [0, 1, len(WHOLE) - 1, len(WHOLE) + 1, len(WHOLE) + PART])
+def test_another_size_than_the_known_one_is_an_error(server: Server, size: int) -> None:
+    with pytest.raises(S3Error):
+        signed(server.url).get(S3Object("b", "k"), soon(), size=size)
+
+
+def test_dripping_server_times_out(server: Server) -> None:
     server.answers = [drip] * 10
     before = time.monotonic()
-    with pytest.raises(TooSlow, match=r"^it did not arrive in time$"):
-        signed(server.url).get("b", "k", deadline=soon(0.5))
+    with pytest.raises(S3Timeout, match=r"^it did not arrive in time$"):
+        signed(server.url).get(S3Object("b", "k"), soon(0.5))
     assert time.monotonic() - before < 2
 
 
-def test_nobody_there() -> None:
+def test_refused_connection_is_an_error() -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))  # and does not listen
         url = f"http://127.0.0.1:{taken.getsockname()[1]}"
         with pytest.raises(S3Error, match="Connection refused"):
-            signed(url).get("b", "k", deadline=soon())
+            signed(url).get(S3Object("b", "k"), soon())
 
 
-def test_a_deadline_that_is_over_asks_nobody() -> None:
-    with pytest.raises(TooSlow):
-        signed("http://127.0.0.1:1").get("b", "k", deadline=soon(-1))
+def test_passed_deadline_makes_no_request() -> None:
+    with pytest.raises(S3Timeout):
+        signed("http://127.0.0.1:1").get(S3Object("b", "k"), soon(-1))
 
 
-def test_tls_trusts_the_authorities_that_it_is_given(tmp_path: Path) -> None:
+def test_tls_trusts_the_configured_authorities_alone(tmp_path: Path) -> None:
     authority = trustme.CA()
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert("127.0.0.1").configure_cert(context)
     trusted = tmp_path / "authority.pem"
     authority.cert_pem.write_to_path(trusted)
     for server in serve(context):
-        client = signed(server.url, connections=Connections(str(trusted)))
-        assert client.get("b", "k", deadline=soon()) == WHOLE
+        client = signed(server.url, str(trusted))
+        assert client.get(S3Object("b", "k"), soon()) == WHOLE
         with pytest.raises(S3Error, match="CERTIFICATE_VERIFY_FAILED"):
-            signed(server.url).get("b", "k", deadline=soon())
+            signed(server.url).get(S3Object("b", "k"), soon())
 
 
 @pytest.mark.parametrize(
@@ -335,13 +351,13 @@ def test_a_bundle_that_cannot_be_read_names_its_file(
     server: Server, answer: Answer, said: str
 ) -> None:
     server.answers = [answer] * 100
-    store = S3Store(S3Prefix("b", "m"), signed(server.url))
+    store = S3Store(S3Prefix("b", "m"), signed(server.url), soon())
     with pytest.raises(BundleError, match=rf"^s3://b/m/manifest\.json: {said}"):
         read_bundle(store)
 
 
 def test_a_bundle_that_takes_too_long_names_its_file(server: Server) -> None:
     server.answers = [drip] * 100
-    store = S3Store(S3Prefix("b", "m"), signed(server.url), budget_s=0.5)
+    store = S3Store(S3Prefix("b", "m"), signed(server.url), soon(0.5))
     with pytest.raises(BundleError, match=r"^s3://b/m/manifest\.json: it did not arrive in time"):
         read_bundle(store)

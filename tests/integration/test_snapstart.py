@@ -38,12 +38,13 @@ print(json.dumps(seen))
 HOOKS = """
 for hook, *_ in hooks.get_before_snapshot(): hook()
 seen["imported"] = [name for name in ("boto3", "ssl", "http.client") if name in sys.modules]
-first = app.service
+first = app.environment.service()
 seen["before"] = ask("/predict", url="s3://images/red.png")
 for hook, *_ in hooks.get_after_restore(): hook()
 seen["after"] = ask("/predict", url="s3://images/red.png")
-seen["same model"] = app.service.model is first.model
-seen["same fetcher"] = app.service.fetcher is first.fetcher
+restored = app.environment.service()
+seen["same model"] = restored.model is first.model
+seen["same pipeline"] = restored.pipeline is first.pipeline
 """
 KEPT = ("snap-start", "provisioned-concurrency")
 
@@ -143,8 +144,8 @@ def test_a_snapshot_holds_the_model_and_a_copy_gets_clients_and_credentials_of_i
         assert status == 200
         assert body["labels"][0]["label"] == "red"
     assert seen["same model"]
-    assert not seen["same fetcher"]
-    assert handler.given == 3  # for the bundle, for images, and for images after the restore
+    assert not seen["same pipeline"]
+    assert handler.given == 2  # for the bundle and its images, and for images after the restore
 
 
 @pytest.mark.parametrize("kind", KEPT)

@@ -92,7 +92,7 @@ def refusal(build: Path) -> str:
     return result.output
 
 
-def test_the_written_library_is_one(build: Path) -> None:
+def test_the_generated_library_is_valid_elf(build: Path) -> None:
     with (build / "MxnetLayer/python/mxnet/libmxnet.so").open("rb") as stream:
         elf = ELFFile(stream)
         assert elf["e_machine"] == "EM_X86_64"
@@ -100,7 +100,7 @@ def test_the_written_library_is_one(build: Path) -> None:
         assert names == ["", ".dynstr", ".dynamic", ".gnu.version_r", ".shstrtab"]
 
 
-def test_a_good_build_passes_with_a_table_of_its_sizes(build: Path) -> None:
+def test_valid_build_passes_and_prints_its_sizes(build: Path) -> None:
     result = check(build)
     assert result.exit_code == 0, result.output
     rows = [line.split() for line in result.output.splitlines()]
@@ -112,7 +112,7 @@ def test_a_good_build_passes_with_a_table_of_its_sizes(build: Path) -> None:
     assert not any("BatchFunction" in row for row in rows)  # one folder, counted once
 
 
-def test_of_two_functions_the_larger_counts(build: Path) -> None:
+def test_only_the_larger_of_two_functions_counts(build: Path) -> None:
     (build / "BatchFunction").mkdir()
     (build / "BatchFunction" / "app.py").write_text("x = 10\n")
     template = TEMPLATE.replace(
@@ -127,18 +127,18 @@ def test_of_two_functions_the_larger_counts(build: Path) -> None:
     assert "arm.so" in refusal(build)
 
 
-def test_a_removed_library_is_missed(build: Path) -> None:
+def test_missing_library_is_reported(build: Path) -> None:
     (build / "MxnetLayer/python/mxnet/libgomp.so.1").unlink()
     assert "libmxnet.so: needs libgomp.so.1, which neither" in refusal(build)
 
 
-def test_a_library_in_a_folder_where_no_loader_looks_is_missed(build: Path) -> None:
+def test_library_outside_the_search_path_is_reported_as_missing(build: Path) -> None:
     gomp = build / "MxnetLayer/python/mxnet/libgomp.so.1"
     gomp.rename(gomp.parent.parent / gomp.name)
     assert "libmxnet.so: needs libgomp.so.1, which neither" in refusal(build)
 
 
-def test_a_library_in_the_layers_lib_folder_is_found(build: Path) -> None:
+def test_library_in_the_layers_lib_folder_is_found(build: Path) -> None:
     gomp = build / "MxnetLayer/python/mxnet/libgomp.so.1"
     (build / "MxnetLayer/lib").mkdir()
     gomp.rename(build / "MxnetLayer/lib" / gomp.name)
@@ -158,47 +158,46 @@ def test_a_library_in_the_layers_lib_folder_is_found(build: Path) -> None:
         ("libgcc_s.so.1", "GCC_12.0.0"),
     ],
 )
-def test_a_symbol_newer_than_lambdas_base_is_refused(
-    build: Path, source: str, version: str
-) -> None:
+def test_symbol_newer_than_lambdas_base_is_refused(build: Path, source: str, version: str) -> None:
     path = build / "MxnetLayer/python/mxnet/libnew.so"
     path.write_bytes(library(versions={"libz.so.1": "ZLIB_1.2.9", source: version}))
     assert f"libnew.so: needs {version} of {source}" in refusal(build)
 
 
-def test_another_machine_is_refused(build: Path) -> None:
+def test_library_for_another_processor_is_refused(build: Path) -> None:
     (build / "ClassifyFunction/arm.so").write_bytes(library(machine=AARCH64))
     assert "arm.so: is for EM_AARCH64 64 bit, not x86_64" in refusal(build)
 
 
-def test_a_broken_library_is_refused(build: Path) -> None:
+def test_truncated_library_is_refused(build: Path) -> None:
     (build / "ClassifyFunction/half.so").write_bytes(library()[:40])
     assert "half.so: is no readable library" in refusal(build)
 
 
 @pytest.mark.parametrize(
-    ("megabytes", "bar"), [(300, "Lambda's 262,144,000"), (240, "our 235,000,000")]
+    ("megabytes", "limit"), [(300, "Lambda's 262,144,000"), (240, "our 235,000,000")]
 )
-def test_too_large_a_build_is_refused(build: Path, megabytes: int, bar: str) -> None:
+def test_build_over_the_size_limit_is_refused(build: Path, megabytes: int, limit: str) -> None:
     with (build / "MxnetLayer/python/mxnet/large.bin").open("wb") as file:
         file.truncate(megabytes * 1_000_000)  # takes no room on the disk
     message = refusal(build)
-    assert "large.bin: the largest file" in message
-    assert bar in message
+    assert "large.bin: function and layers have" in message
+    assert "this file is the largest" in message
+    assert limit in message
 
 
-def test_too_large_a_zip_is_refused(build: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_zip_over_the_size_limit_is_refused(build: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tools.checks.build.ZIP_BYTES", 100)
     assert "MxnetLayer: the zips come to" in refusal(build)
 
 
-def test_every_finding_is_told_at_once(build: Path) -> None:
+def test_all_findings_are_reported_in_one_run(build: Path) -> None:
     (build / "MxnetLayer/python/mxnet/libgomp.so.1").unlink()
     (build / "ClassifyFunction/arm.so").write_bytes(library(machine=AARCH64))
     assert "2 finding(s)" in refusal(build)
 
 
-def test_the_table_is_written_to_a_page(build: Path, tmp_path: Path) -> None:
+def test_table_of_sizes_is_written_to_a_page(build: Path, tmp_path: Path) -> None:
     page = tmp_path / "page.md"
     page.write_text("Before.\n<!-- sizes -->\nold\n<!-- /sizes -->\nAfter.\n")
     assert CliRunner().invoke(main, [str(build), "--write", str(page)]).exit_code == 0
@@ -209,18 +208,18 @@ def test_the_table_is_written_to_a_page(build: Path, tmp_path: Path) -> None:
     assert "old" not in text
 
 
-def test_a_page_without_a_place_is_told(build: Path, tmp_path: Path) -> None:
+def test_page_without_the_section_is_one_line(build: Path, tmp_path: Path) -> None:
     page = tmp_path / "page.md"
     page.write_text("Before.\n")
     result = CliRunner().invoke(main, [str(build), "--write", str(page)])
     assert result.exit_code == 1
-    assert "<!-- sizes --> and <!-- /sizes --> are gone" in result.output
+    assert "<!-- sizes --> and <!-- /sizes --> are missing" in result.output
 
 
-def test_no_build_is_told(tmp_path: Path) -> None:
+def test_missing_build_says_what_to_run(tmp_path: Path) -> None:
     assert "run `sam build` first" in refusal(tmp_path)
 
 
-def test_a_missing_part_is_told(build: Path) -> None:
+def test_missing_folder_of_a_layer_is_one_line(build: Path) -> None:
     (build / "MxnetLayer").rename(build / "Elsewhere")
     assert "MxnetLayer is missing" in refusal(build)

@@ -2,13 +2,14 @@
 
 import pytest
 
-from classifier.config import S3Prefix, Settings, parse_s3_uri
+from classifier.config import Settings
 from classifier.errors import SettingsError
+from classifier.location import S3Prefix
 
 MODEL = {"MODEL_URI": "s3://models/resnet-18"}
 
 
-def test_defaults() -> None:
+def test_missing_variables_have_defaults() -> None:
     assert Settings.from_env(MODEL) == Settings(
         model_uri=S3Prefix("models", "resnet-18"),
         allowed_url_hosts=frozenset(),
@@ -93,6 +94,6 @@ def test_a_wrong_value_is_an_error_that_opens_with_the_variable(name: str, value
 
 
 def test_a_prefix_may_be_empty() -> None:
-    place = parse_s3_uri("s3://bucket")
-    assert (place.key("manifest.json"), str(place)) == ("manifest.json", "s3://bucket/")
-    assert parse_s3_uri("s3://bucket/a/b").key("c") == "a/b/c"
+    place = S3Prefix.parse("s3://bucket")
+    assert (place.object("manifest.json").key, str(place)) == ("manifest.json", "s3://bucket/")
+    assert S3Prefix.parse("s3://bucket/a/b").object("c").key == "a/b/c"

@@ -7,8 +7,8 @@ import cv2
 import numpy as np
 import pytest
 
-from classifier.model.bundle import Label
-from classifier.model.manifest import Preprocessing
+from classifier.image.preprocessing import Preprocessing
+from classifier.model.labels import Label
 from tools.errors import ToolError
 from tools.model.evaluate import score
 from tools.model.images import ImageFile, find_images, tensors

@@ -4,7 +4,6 @@ import base64
 import io
 import json
 import resource
-import struct
 import time
 import zlib
 from contextlib import suppress
@@ -18,8 +17,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from classifier.api.gateway import problem, read_event
-from classifier.api.predict import DEFAULT_TOP_K, MAX_IMAGES, MAX_TOP_K, ImageRequest, read_predict
+from classifier.api.event import read_event
+from classifier.api.predict import MAX_IMAGES, ImageRequest, parse_predict
+from classifier.api.response import problem
 from classifier.errors import (
     InvalidRequest,
     RequestError,
@@ -27,9 +27,10 @@ from classifier.errors import (
     UnsupportedImageType,
 )
 from classifier.fetch.sources import Base64, Body, Url
-from classifier.image.header import sniff
+from classifier.image.header import read_header
+from classifier.image.preprocessing import Preprocessing
 from classifier.image.tensor import Limits, to_tensor
-from classifier.model.manifest import Preprocessing
+from classifier.model.labels import MAX_TOP_K, LabelOptions
 
 # How long one example takes depends on who else uses the machine.
 patient = settings(deadline=None)
@@ -37,12 +38,13 @@ patient = settings(deadline=None)
 # Text as JSON and events can hold it, lone surrogates included; query strings cannot hold those.
 text = st.text(st.characters(exclude_categories=()), max_size=30)
 encodable = st.text(max_size=30)
-sources = st.one_of(
-    st.builds(Url, encodable.filter(bool)), st.builds(Base64, encodable.filter(bool))
-)
+# An s3:// address becomes another kind of source.
+addresses = encodable.filter(lambda address: address and address[:5].lower() != "s3://")
+sources = st.one_of(st.builds(Url, addresses), st.builds(Base64, encodable.filter(bool)))
 top_ks = st.integers(1, MAX_TOP_K)
 probabilities = st.floats(0, 1)
-wanted = st.builds(ImageRequest, sources, top_ks, probabilities)
+label_options = st.builds(LabelOptions, top_ks, probabilities)
+image_requests = st.builds(ImageRequest, sources, label_options)
 json_values: st.SearchStrategy[Any] = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | text,
     lambda inner: (
@@ -82,7 +84,8 @@ def table(image: ImageRequest) -> dict[str, Any]:
     """The JSON that asks for ``image``."""
     source = image.source
     named = {"url": source.url} if isinstance(source, Url) else {"image": source.text}  # type: ignore[union-attr]
-    return named | {"top_k": image.top_k, "min_probability": image.min_probability}
+    options = image.options
+    return named | {"top_k": options.top_k, "min_probability": options.min_probability}
 
 
 def tell(error: RequestError) -> None:
@@ -91,39 +94,39 @@ def tell(error: RequestError) -> None:
 
 
 class TestRequests:
-    @given(wanted)
+    @given(image_requests)
     @patient
     def test_one_image_in_json_comes_out_as_it_went_in(self, image: ImageRequest) -> None:
         for event in posts(json.dumps(table(image)).encode(), "application/json"):
-            request = read_predict(read_event(event))
+            request = parse_predict(read_event(event))
             assert request.images == (image,)
             assert not request.many
 
-    @given(st.lists(wanted, min_size=1, max_size=MAX_IMAGES))
+    @given(st.lists(image_requests, min_size=1, max_size=MAX_IMAGES))
     @patient
-    def test_many_come_out_in_order(self, asked: list[ImageRequest]) -> None:
-        body = json.dumps({"images": [table(image) for image in asked]}).encode()
+    def test_many_come_out_in_order(self, images: list[ImageRequest]) -> None:
+        body = json.dumps({"images": [table(image) for image in images]}).encode()
         for event in posts(body, "application/json; charset=utf-8"):
-            request = read_predict(read_event(event))
-            assert list(request.images) == asked
+            request = parse_predict(read_event(event))
+            assert list(request.images) == images
             assert request.many
 
     @given(sources, top_ks, probabilities)
     @patient
     def test_options_for_all_hold_where_there_are_none_for_one(
-        self, source: Url | Base64, top_k: int, least: float
+        self, source: Url | Base64, top_k: int, minimum: float
     ) -> None:
         bare = table(ImageRequest(source))
         del bare["top_k"], bare["min_probability"]
-        own = bare | {"top_k": DEFAULT_TOP_K}
-        body = {"images": [bare, own], "top_k": top_k, "min_probability": least}
-        request = read_predict(read_event(posts(json.dumps(body).encode(), "application/json")[0]))
+        own = bare | {"top_k": LabelOptions.top_k}
+        body = {"images": [bare, own], "top_k": top_k, "min_probability": minimum}
+        request = parse_predict(read_event(posts(json.dumps(body).encode(), "application/json")[0]))
         assert request.images == (
-            ImageRequest(source, top_k, least),
-            ImageRequest(source, DEFAULT_TOP_K, least),
+            ImageRequest(source, LabelOptions(top_k, minimum)),
+            ImageRequest(source, LabelOptions(min_probability=minimum)),
         )
 
-    @given(st.builds(ImageRequest, st.builds(Url, encodable.filter(bool)), top_ks, probabilities))
+    @given(st.builds(ImageRequest, st.builds(Url, addresses), label_options))
     @patient
     def test_a_query_means_the_same_in_every_event(self, image: ImageRequest) -> None:
         query = {name: str(value) for name, value in table(image).items()}
@@ -133,13 +136,13 @@ class TestRequests:
             rest("GET", queryStringParameters=query, multiValueQueryStringParameters=many),
             http("GET", rawQueryString=urlencode(query)),
         ):
-            assert read_predict(read_event(event)).images == (image,)
+            assert parse_predict(read_event(event)).images == (image,)
 
     @given(st.binary(min_size=1), st.sampled_from(["image/jpeg", "image/png", "IMAGE/WEBP; q=1"]))
     @patient
     def test_a_body_arrives_byte_by_byte(self, body: bytes, content_type: str) -> None:
         for event in posts(body, content_type):
-            assert read_predict(read_event(event)).images == (ImageRequest(Body(body)),)
+            assert parse_predict(read_event(event)).images == (ImageRequest(Body(body)),)
 
     @given(json_values)
     @patient
@@ -179,15 +182,15 @@ class TestRequests:
     def check(self, events: list[dict[str, Any]]) -> None:
         for event in events:
             try:
-                request = read_predict(read_event(event))
+                request = parse_predict(read_event(event))
             except (InvalidRequest, UnsupportedImageType) as error:
                 tell(error)
                 continue
             assert 1 <= len(request.images) <= MAX_IMAGES
             for image in request.images:
-                assert type(image.top_k) is int
-                assert 1 <= image.top_k <= MAX_TOP_K
-                assert 0 <= image.min_probability <= 1
+                assert type(image.options.top_k) is int
+                assert 1 <= image.options.top_k <= MAX_TOP_K
+                assert 0 <= image.options.min_probability <= 1
                 assert isinstance(image.source, Body | Base64 | Url)
 
 
@@ -202,8 +205,11 @@ KINDS: dict[str, tuple[str, dict[str, Any]]] = {
     "webp with metadata": ("WEBP", {"icc_profile": b"profile"}),
 }
 WHOLE = {name: images.encode(PHOTO, kind, **options) for name, (kind, options) in KINDS.items()}
+WHOLE["animated webp"] = images.encode(
+    PHOTO, "WEBP", save_all=True, append_images=[images.photograph(48, 32, seed=1)]
+)
 LIMITS = Limits(bytes=1 << 20, pixels=1 << 20)
-RECIPE = Preprocessing(size=32, resize=40, fit="crop")
+PREPROCESSING = Preprocessing(size=32, resize=40, fit="crop")
 whole = st.sampled_from(sorted(WHOLE.values()))
 
 
@@ -233,32 +239,34 @@ class TestImages:
     def test_the_size_is_what_pillow_sees(self, width: int, height: int, name: str) -> None:
         kind, options = KINDS[name]
         data = images.encode(images.plain((9, 99, 199), (width, height)), kind, **options)
-        header = sniff(data)
+        header = read_header(data)
         with Image.open(io.BytesIO(data)) as seen:
             assert (header.width, header.height) == seen.size == (width, height)
             assert seen.format is not None
             assert header.type == seen.format.lower()
 
-    @pytest.mark.parametrize("name", KINDS)
-    def test_no_part_passes_for_the_whole(self, name: str) -> None:
+    @pytest.mark.parametrize("name", WHOLE)
+    def test_a_part_is_refused_or_lacks_no_pixel(self, name: str) -> None:
         data = WHOLE[name]
-        for end in range(len(data)):
-            with pytest.raises((UndecodableImage, UnsupportedImageType)):
-                sniff(data[:end])
+        expected = to_tensor(data, PREPROCESSING, LIMITS)
+        for end in (*range(0, len(data) - 40, 7), *range(len(data) - 40, len(data))):
+            with suppress(UndecodableImage, UnsupportedImageType):
+                tensor = to_tensor(data[:end], PREPROCESSING, LIMITS)
+                np.testing.assert_array_equal(tensor, expected)
 
     @given(whole, st.binary(max_size=400))
     @patient
-    def test_what_follows_a_image_changes_nothing(self, data: bytes, more: bytes) -> None:
-        assert sniff(data + more) == sniff(data)
+    def test_what_follows_an_image_changes_nothing(self, data: bytes, more: bytes) -> None:
+        assert read_header(data + more) == read_header(data)
         np.testing.assert_array_equal(
-            to_tensor(data + more, RECIPE, LIMITS), to_tensor(data, RECIPE, LIMITS)
+            to_tensor(data + more, PREPROCESSING, LIMITS), to_tensor(data, PREPROCESSING, LIMITS)
         )
 
     @given(st.binary(max_size=200) | damaged())
     @patient
     def test_any_bytes_have_a_header_or_say_why_not(self, data: bytes) -> None:
         try:
-            header = sniff(data)
+            header = read_header(data)
         except (UndecodableImage, UnsupportedImageType) as error:
             tell(error)
             return
@@ -270,7 +278,7 @@ class TestImages:
     @settings(patient, max_examples=300)
     def test_a_damaged_image_is_a_tensor_or_says_why_not(self, data: bytes) -> None:
         try:
-            tensor = to_tensor(data, RECIPE, LIMITS)
+            tensor = to_tensor(data, PREPROCESSING, LIMITS)
         except RequestError as error:
             tell(error)
             return
@@ -289,14 +297,8 @@ class TestImages:
         data = images.encode(PHOTO, kind, exif=exif, **options.get(kind, {}))
         upright = images.encode(Image.fromarray(images.pixels(data)), "PNG")
         squash = Preprocessing(size=48, resize=48)
-        found, expected = (to_tensor(each, squash, LIMITS) for each in (data, upright))
-        assert np.abs(found - expected).mean() < 1.5
-
-
-def extended_webp(chunks: bytes) -> bytes:
-    """A WebP of a header, which says nothing, and ``chunks``."""
-    head = b"VP8X" + struct.pack("<I", 10) + bytes(10)
-    return b"RIFF" + struct.pack("<I", 4 + len(head) + len(chunks)) + b"WEBP" + head + chunks
+        tensor, expected = (to_tensor(each, squash, LIMITS) for each in (data, upright))
+        assert np.abs(tensor - expected).mean() < 1.5
 
 
 SIZE = 64 * 1024
@@ -310,9 +312,10 @@ LONG: dict[str, bytes] = {
     "JPEG, stuffed bytes in a scan": JPEG[:SCAN] + b"\xff\x00" * (SIZE // 2),
     "JPEG, restarts in a scan": JPEG[:SCAN] + b"\xff\xd0" * (SIZE // 2),
     "PNG, empty chunks": WHOLE["png"][:33] + images.png_chunk(b"IDAT", b"") * (SIZE // 12),
-    "WebP, empty chunks": extended_webp(b"abcd\0\0\0\0" * (SIZE // 8)),
-    "WebP, EXIF entries": extended_webp(
-        b"EXIF" + struct.pack("<I", SIZE) + b"II*\0\x08\0\0\0\xff\xff" + bytes(SIZE)
+    "WebP, empty chunks": images.webp(images.webp_canvas(1, 1), b"abcd\0\0\0\0" * (SIZE // 8)),
+    "WebP, EXIF entries": images.webp(
+        images.webp_canvas(1, 1),
+        images.webp_chunk(b"EXIF", b"II*\0\x08\0\0\0\xff\xff" + bytes(SIZE)),
     ),
 }  # fmt: skip
 
@@ -322,8 +325,24 @@ def test_a_long_file_takes_time_in_proportion(data: bytes) -> None:
     """64 KiB of the worst there is: milliseconds, where a square would take many seconds."""
     start = time.process_time()
     with suppress(UndecodableImage, UnsupportedImageType):
-        sniff(data)
+        read_header(data)
     assert time.process_time() - start < 0.5
+
+
+def progressive_of_empty_scans(width: int, height: int) -> bytes:
+    """A progressive JPEG without its end marker, in which a byte stands for many blocks."""
+    data = images.encode(images.plain((0, 0, 0), (width, height)), "JPEG", progressive=True)
+    return data[:-2]
+
+
+def test_looking_for_a_missing_end_takes_a_time_that_is_limited() -> None:
+    """48 KB for 36 megapixels: counting all of its blocks in all of its scans would take longer."""
+    data = progressive_of_empty_scans(6000, 6000)
+    limits = Limits(bytes=1 << 20, pixels=40_000_000)
+    before = time.process_time()
+    with pytest.raises(UndecodableImage, match="cut off"):
+        to_tensor(data, PREPROCESSING, limits)
+    assert time.process_time() - before < 4
 
 
 def test_a_png_that_inflates_without_end_is_given_up() -> None:
@@ -337,7 +356,7 @@ def test_a_png_that_inflates_without_end_is_given_up() -> None:
     assert len(data) < LIMITS.bytes
     before = time.process_time()
     with suppress(UndecodableImage):
-        to_tensor(data, RECIPE, LIMITS)
+        to_tensor(data, PREPROCESSING, LIMITS)
     assert time.process_time() - before < 1
 
 
@@ -346,5 +365,5 @@ def test_a_png_that_goes_on_after_its_end_takes_no_gigabytes() -> None:
     data = images.png(24, 16, images.png_chunk(b"IEND", b"")) + b"\x7f" * 352
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     with pytest.raises(UndecodableImage):
-        to_tensor(data, RECIPE, LIMITS)
+        to_tensor(data, PREPROCESSING, LIMITS)
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 50_000  # kB

@@ -3,7 +3,6 @@
 import calendar
 import functools
 import io
-import time
 from collections.abc import Callable
 from datetime import datetime
 from unittest.mock import patch
@@ -17,9 +16,13 @@ from botocore.credentials import Credentials as BotoCredentials
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from classifier.location import S3Object
+from classifier.net.deadline import Deadline
 from classifier.net.pool import Address
-from classifier.s3 import client as s3
 from classifier.s3.boto import BotoClient
+from classifier.s3.client import make_client
+from classifier.s3.errors import ObjectMissing
+from classifier.s3.signed import SignedClient, locate
 from classifier.s3.sigv4 import Credentials, quote_key, sign_get
 
 words = st.text(st.characters(codec="ascii", categories=["L", "N"]), min_size=1, max_size=40)
@@ -42,7 +45,7 @@ moments = st.datetimes(datetime(1980, 1, 1), datetime(2099, 12, 31))  # noqa: DT
     extra=st.dictionaries(st.sampled_from(["range", "if-match", "x-amz-meta-a"]), values),
     moment=moments,
 )
-def test_signatures_are_botocores_to_the_byte(
+def test_signature_equals_botocores(
     key: str,
     bucket: str,
     region: str,
@@ -69,7 +72,7 @@ def test_signatures_are_botocores_to_the_byte(
     assert ours == {name.lower(): value for name, value in request.headers.items()}
 
 
-def test_no_secret_is_shown() -> None:
+def test_repr_of_credentials_holds_no_secret() -> None:
     shown = repr(Credentials("AKIA", "hidden-key", "hidden-token"))
     assert "hidden" not in shown
 
@@ -104,8 +107,8 @@ def sent_by_boto3(region: str) -> Callable[[str, str], str]:
 
 @settings(max_examples=100, deadline=None)
 @given(key=keys, bucket=buckets.filter(lambda name: ".." not in name), region=regions)
-def test_addresses_are_boto3s(key: str, bucket: str, region: str) -> None:
-    address = s3.locate(bucket, key, region, "")
+def test_object_address_equals_boto3s(key: str, bucket: str, region: str) -> None:
+    address = locate(S3Object(bucket, key), region, "")
     assert sent_by_boto3(region)(bucket, key) == f"https://{address.host}{address.path}"
 
 
@@ -119,8 +122,8 @@ def test_addresses_are_boto3s(key: str, bucket: str, region: str) -> None:
         ),
     ],
 )
-def test_an_endpoint_has_the_bucket_in_its_path(endpoint: str, expected: Address) -> None:
-    assert s3.locate("b", "a é/+~", "us-east-1", endpoint) == expected
+def test_custom_endpoint_has_the_bucket_in_its_path(endpoint: str, expected: Address) -> None:
+    assert locate(S3Object("b", "a é/+~"), "us-east-1", endpoint) == expected
 
 
 KEYS = {"AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "s"}
@@ -130,9 +133,9 @@ HERE = KEYS | {"AWS_REGION": "eu-central-1"}
 @pytest.mark.parametrize(
     ("env", "kind"),
     [
-        (HERE, s3.SignedClient),
-        (KEYS | {"AWS_DEFAULT_REGION": "us-gov-west-1"}, s3.SignedClient),
-        (KEYS | {"AWS_REGION": "any", "AWS_ENDPOINT_URL": "http://127.0.0.1:1"}, s3.SignedClient),
+        (HERE, SignedClient),
+        (KEYS | {"AWS_DEFAULT_REGION": "us-gov-west-1"}, SignedClient),
+        (KEYS | {"AWS_REGION": "any", "AWS_ENDPOINT_URL": "http://127.0.0.1:1"}, SignedClient),
         ({"AWS_REGION": "eu-central-1"}, BotoClient),
         (HERE | {"AWS_SECRET_ACCESS_KEY": ""}, BotoClient),
         (KEYS, BotoClient),
@@ -144,8 +147,8 @@ HERE = KEYS | {"AWS_REGION": "eu-central-1"}
         (HERE | {"HTTPS_PROXY": "http://127.0.0.1:1"}, BotoClient),
     ],
 )
-def test_who_reads_in_which_environment(env: dict[str, str], kind: type) -> None:
-    assert type(s3.client(env)) is kind
+def test_environment_decides_which_client_is_made(env: dict[str, str], kind: type) -> None:
+    assert type(make_client(env)) is kind
 
 
 @pytest.mark.parametrize(
@@ -166,16 +169,16 @@ def test_who_reads_in_which_environment(env: dict[str, str], kind: type) -> None
         ),
     ],
 )
-def test_which_endpoint_is_asked(env: dict[str, str], host: str) -> None:
+def test_environment_decides_which_endpoint_is_used(env: dict[str, str], host: str) -> None:
     asked: list[str] = []
 
     class Recorder:
         def get(self, address: Address, *_: object) -> None:
             asked.append(address.host)
-            raise s3.Missing("NoSuchKey")
+            raise ObjectMissing("NoSuchKey")
 
-    client = s3.client(HERE | env)
+    client = make_client(HERE | env)
     client._connections = Recorder()  # type: ignore[attr-defined]
-    with pytest.raises(s3.Missing):
-        client.get("b", "k", deadline=time.monotonic() + 1)
+    with pytest.raises(ObjectMissing):
+        client.get(S3Object("b", "k"), Deadline.after(1))
     assert asked == [host]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from classifier.config import S3Prefix, Settings
+from classifier.config import Settings
 from classifier.errors import (
     FetchFailed,
     FetchTimeout,
@@ -11,8 +11,19 @@ from classifier.errors import (
     RequestError,
     UrlNotAllowed,
 )
-from classifier.fetch.sources import Base64, Body, Fetcher, Source, Url, decode_base64
-from classifier.s3 import client as s3
+from classifier.fetch.sources import (
+    Base64,
+    Body,
+    Fetcher,
+    Source,
+    Url,
+    decode_base64,
+    kind,
+    parse_address,
+)
+from classifier.location import S3Object, S3Prefix
+from classifier.net.deadline import Deadline
+from classifier.s3.errors import ObjectMissing, ObjectTooLarge, S3Error, S3Timeout
 
 SETTINGS = Settings(
     model_uri=S3Prefix("models", "m"),
@@ -22,10 +33,10 @@ SETTINGS = Settings(
 
 
 class Downloads:
-    """A downloader that answers with what it was asked."""
+    """A downloader that answers with its arguments."""
 
-    def get(self, url: str, *, deadline: float | None = None) -> bytes:
-        return f"{url} {deadline}".encode()
+    def get(self, url: str, deadline: Deadline) -> bytes:
+        return f"{url} {deadline.at}".encode()
 
 
 class Objects:
@@ -34,36 +45,49 @@ class Objects:
     def __init__(self, objects: dict[str, bytes | Exception]) -> None:
         self.objects = objects
 
-    def get(self, bucket: str, key: str, *, deadline: float, max_bytes: int | None = None) -> bytes:
-        assert bucket == "images"
-        assert deadline == 7.5
+    def get(self, source: S3Object, deadline: Deadline, *, max_bytes: int | None = None) -> bytes:
+        assert source.bucket == "images"
+        assert deadline.at == 7.5
         assert max_bytes == 10
-        found = self.objects[key]
-        if isinstance(found, Exception):
-            raise found
-        return found
-
-    def renew(self) -> None:
-        """There is nothing to renew."""
+        answer = self.objects[source.key]
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
 
 
 def fetcher(objects: dict[str, bytes | Exception] | None = None) -> Fetcher:
     return Fetcher(SETTINGS, Downloads(), Objects(objects or {}))  # type: ignore[arg-type]
 
 
+# Seven and a half seconds from now, on a clock that stands still.
+DEADLINE = Deadline(7.5, lambda: 0.0)
+
+
 @pytest.mark.parametrize(
-    ("source", "kind", "data"),
+    ("source", "word", "data"),
     [
         (Body(b"bytes"), "body", b"bytes"),
         (Base64("aGVsbG8="), "base64", b"hello"),
-        (Url("https://example.com/a"), "url", b"https://example.com/a 7.5"),
-        (Url("s3://images/a/b.jpg"), "s3", b"0123456789"),
-        (Url("S3://images/a/b.jpg"), "s3", b"0123456789"),
+        (parse_address("https://example.com/a"), "url", b"https://example.com/a 7.5"),
+        (parse_address("s3://images/a/b.jpg"), "s3", b"0123456789"),
+        (parse_address("S3://images/a/b.jpg"), "s3", b"0123456789"),
     ],
 )
-def test_every_source(source: Source, kind: str, data: bytes) -> None:
-    assert source.kind == kind
-    assert fetcher({"a/b.jpg": b"0123456789"}).fetch(source, 7.5) == data
+def test_every_source_becomes_bytes(source: Source, word: str, data: bytes) -> None:
+    assert kind(source) == word
+    assert fetcher({"a/b.jpg": b"0123456789"}).fetch(source, DEADLINE) == data
+
+
+def test_the_time_out_of_a_download_is_the_earlier_deadline() -> None:
+    late = Deadline(99.0, lambda: 0.0)
+    assert fetcher().fetch(Url("https://a"), late) == b"https://a 10.0"
+
+
+@pytest.mark.parametrize("key", ["/x.jpg", "x.jpg/", "//", "a%20b", "a?b#c", " é "])
+def test_s3_keys_are_taken_to_the_letter(key: str) -> None:
+    source = parse_address(f"s3://images/{key}")
+    assert source == S3Object("images", key)
+    assert fetcher({key.strip("/"): b"2", key: b"1"}).fetch(source, DEADLINE) == b"1"
 
 
 @pytest.mark.parametrize(
@@ -81,35 +105,48 @@ def test_every_source(source: Source, kind: str, data: bytes) -> None:
         ("s3://images/slow", FetchTimeout),
     ],
 )
-def test_refusals_of_s3(url: str, error: type[RequestError]) -> None:
+def test_s3_errors_become_request_errors(url: str, error: type[RequestError]) -> None:
     objects = {
-        "eleven": s3.TooLarge("it has 11 bytes"),
-        "missing": s3.Missing("NoSuchKey"),
-        "forbidden": s3.Missing("AccessDenied"),
-        "unreachable": s3.S3Error("the connection failed"),
-        "slow": s3.TooSlow("nothing came"),
+        "eleven": ObjectTooLarge("it has 11 bytes"),
+        "missing": ObjectMissing("NoSuchKey"),
+        "forbidden": ObjectMissing("AccessDenied"),
+        "unreachable": S3Error("the connection failed"),
+        "slow": S3Timeout("nothing came"),
     }
     with pytest.raises(error) as caught:
-        fetcher(objects).fetch(Url(url), 7.5)
+        fetcher(objects).fetch(parse_address(url), DEADLINE)
     assert url.removeprefix("s3://") not in str(caught.value) or url == "s3://"
 
 
-def test_what_is_missing_and_what_is_forbidden_answer_alike() -> None:
-    objects = {"missing": s3.Missing("NoSuchKey"), "forbidden": s3.Missing("AccessDenied")}
+def test_missing_and_forbidden_objects_answer_alike() -> None:
+    objects = {"missing": ObjectMissing("NoSuchKey"), "forbidden": ObjectMissing("AccessDenied")}
     answers = set()
     for key in objects:
         with pytest.raises(FetchFailed) as caught:
-            fetcher(objects).fetch(Url(f"s3://images/{key}"), 7.5)
+            fetcher(objects).fetch(S3Object("images", key), DEADLINE)
         answers.add(str(caught.value))
     assert len(answers) == 1
 
 
-@pytest.mark.parametrize("text", ["a", "aGk", "aGk=\n", "aG k=", "-_==", "é", "aGk=aGk=", "===="])
-def test_what_is_not_base64(text: str) -> None:
+@pytest.mark.parametrize(
+    "text",
+    [
+        "//79", "__79", "//79\n", "//\r\n79", " //79 ", "data:image/png;base64,//79",
+        "data:;base64,__79", "data:image/jpeg;charset=utf-8;base64,//79",
+    ],
+)  # fmt: skip
+def test_base64_in_every_spelling(text: str) -> None:
+    assert decode_base64(text) == b"\xff\xfe\xfd"
+
+
+@pytest.mark.parametrize("text", ["aGk=", "aGk", "aGk=\n", "aG\nk", "aG k=", "data:a;base64,aGk"])
+def test_base64_with_and_without_padding(text: str) -> None:
+    assert decode_base64(text) == b"hi"
+
+
+@pytest.mark.parametrize(
+    "text", ["a", "é", "aGk=aGk=", "====", "\n", "aG.k", "data:image/png,aGk=", "data:,"]
+)
+def test_text_that_is_not_base64_is_refused(text: str) -> None:
     with pytest.raises(InvalidRequest, match=r"^'image' is not base64\.$"):
         decode_base64(text)
-
-
-def test_a_data_url_gets_a_hint() -> None:
-    with pytest.raises(InvalidRequest, match="leave out what stands before the comma"):
-        decode_base64("data:image/png;base64,aGk=")

@@ -1,45 +1,26 @@
-"""What CloudFormation is told to make: template.yaml with openapi.yaml in it, expanded."""
+"""What CloudFormation makes: template.yaml with the API's definition in it, expanded."""
 
 import dataclasses
 import json
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from expanded_template import Template, expand
 from samcli.yamlhelper import yaml_parse
-from samtranslator.translator.transform import transform
 
 from classifier.api import pages
-from classifier.api import predict as api
+from classifier.api.routes import METHODS as ROUTES
 from classifier.config import Settings
 from classifier.errors import RequestError
 from tools.local import function
 
 ROOT = Path(__file__).parents[2]
-METHODS = {"get", "post", "options"}
-GATEWAYS_OWN = {"access-denied", "too-many-requests"}
-# What `sam deploy` uploads first.
-UPLOADED = {
-    "AWS::Serverless::Function": "CodeUri",
-    "AWS::Serverless::LayerVersion": "ContentUri",
-    "AWS::Serverless::StateMachine": "DefinitionUri",
-}
-
-Template = dict[str, Any]
-
-
-class ManagedPolicies:
-    """Stands in for the list of AWS's managed policies, which is read from IAM."""
-
-    def load(self) -> dict[str, str]:
-        names = (
-            "AWSXRayDaemonWriteAccess",
-            "AWSXrayWriteOnlyAccess",
-            "AWSLambdaBasicExecutionRole",
-        )
-        return {name: f"arn:aws:iam::aws:policy/{name}" for name in names}
+METHODS = {"get", "head", "post", "options"}
+GATEWAYS_OWN = {"access-denied", "too-many-requests", "service-busy"}
 
 
 @pytest.fixture(scope="module")
@@ -54,39 +35,28 @@ def source() -> Template:
     return parsed
 
 
-def expand(contract: Template) -> Template:
-    """As CloudFormation does: first AWS::Include, then AWS::Serverless."""
-    template = yaml_parse((ROOT / "template.yaml").read_text())
-    body = template["Resources"]["Api"]["Properties"]["DefinitionBody"]
-    assert body["Fn::Transform"] == {
-        "Name": "AWS::Include",
-        "Parameters": {"Location": "openapi.yaml"},
-    }
-    template["Resources"]["Api"]["Properties"]["DefinitionBody"] = contract
-    for name, resource in template["Resources"].items():
-        if key := UPLOADED.get(resource["Type"]):
-            resource["Properties"][key] = f"s3://packages/{name}"
-    template["Globals"]["Function"].pop("CodeUri")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-        done: Template = transform(template, {}, ManagedPolicies())
-    return done
+@pytest.fixture(scope="module")
+def definition() -> Template:
+    """What API Gateway imports."""
+    loaded: Template = yaml.safe_load((ROOT / "apigateway.yaml").read_bytes())
+    return loaded
 
 
 @pytest.fixture(scope="module")
-def expanded(contract: Template) -> Template:
-    return expand(contract)
+def expanded(definition: Template) -> Template:
+    return expand(definition)
 
 
 NO_VALUE = {"Ref": "AWS::NoValue"}
+CONDITIONS = tuple(yaml_parse((ROOT / "template.yaml").read_text())["Conditions"])
 
 
 def decided(node: Any, parameters: dict[str, str], conditions: Template) -> Any:
     """``node`` with ``parameters`` and what follows from them filled in, as in a deployment."""
     match node:
         case {"Fn::If": [name, then, otherwise]}:
-            left, right = decided(conditions[name]["Fn::Equals"], parameters, conditions)
-            return decided(then if left == right else otherwise, parameters, conditions)
+            is_true = holds(conditions[name], parameters, conditions)
+            return decided(then if is_true else otherwise, parameters, conditions)
         case {"Ref": name}:
             return parameters.get(name, node)
         case {"Fn::Join": [separator, texts]}:
@@ -100,6 +70,43 @@ def decided(node: Any, parameters: dict[str, str], conditions: Template) -> Any:
             values = (decided(value, parameters, conditions) for value in node)
             return [value for value in values if value != NO_VALUE]
     return node
+
+
+def holds(condition: Any, parameters: dict[str, str], conditions: Template) -> bool:
+    """Whether ``condition`` is true with ``parameters``; what these do not name is empty."""
+    match condition:
+        case {"Fn::Equals": sides}:
+            left, right = (decided(side, parameters, conditions) for side in sides)
+            return bool(left == right)
+        case {"Fn::Not": [inner]}:
+            return not holds(inner, parameters, conditions)
+        case {"Fn::And": parts}:
+            return all(holds(part, parameters, conditions) for part in parts)
+        case {"Condition": name}:
+            return holds(conditions[name], parameters, conditions)
+    raise AssertionError(condition)
+
+
+def references(node: Any, truth: dict[str, bool]) -> Iterator[str]:
+    """What ``node`` refers to where the conditions are as in ``truth``."""
+    match node:
+        case {"Fn::If": [name, then, otherwise]}:
+            yield from references(then if truth[name] else otherwise, truth)
+        case {"Ref": name}:
+            yield name
+        case {"Fn::GetAtt": target}:
+            yield target.split(".")[0] if isinstance(target, str) else target[0]
+        case {"Fn::Sub": text}:
+            template, names = (text, {}) if isinstance(text, str) else text
+            for name in re.findall(r"\$\{(?!!)([\w:]+)", template):
+                if name not in names:
+                    yield name
+            yield from references(list(names.values()), truth)
+        case dict():
+            yield from references(list(node.values()), truth)
+        case list():
+            for each in node:
+                yield from references(each, truth)
 
 
 def of_type(template: Template, kind: str) -> dict[str, Template]:
@@ -127,13 +134,24 @@ def test_functions_run_what_the_code_has(expanded: Template) -> None:
 def test_the_functions_variables_are_its_settings(expanded: Template) -> None:
     known = {field.name.upper() for field in dataclasses.fields(Settings)}
     # One has the engine's name for it, and one Lambda sets by itself.
-    known = known - {"THREADS", "MEMORY_BYTES"} | {"OMP_NUM_THREADS"}
-    assert set(function.SETTINGS) == known
+    known = known - {"THREADS", "MEMORY_BYTES"} | {"OMP_NUM_THREADS", "USER_AGENT"}
+    assert set(function.SETTINGS) | {"USER_AGENT"} == known
     for name in ("ClassifyFunction", "BatchFunction"):
         properties = expanded["Resources"][name]["Properties"]
         variables = set(properties["Environment"]["Variables"])
-        assert {"MODEL_URI", "OMP_NUM_THREADS"} <= variables
-        assert not [each for each in variables - known if not each.startswith("POWERTOOLS_")]
+        assert variables == known
+
+
+def test_limits_are_parameters_with_the_settings_defaults(source: Template) -> None:
+    parameters = source["Parameters"]
+    for parameter, default in (
+        ("MaxImageBytes", Settings.max_image_bytes),
+        ("MaxImagePixels", Settings.max_image_pixels),
+        ("FetchTimeoutS", Settings.fetch_timeout_s),
+    ):
+        assert parameters[parameter]["Default"] == default
+    # The function has 29 seconds, and has to classify and answer after the download.
+    assert parameters["FetchTimeoutS"]["MaxValue"] <= 25
 
 
 def test_threads_follow_from_the_memory_size(source: Template) -> None:
@@ -166,7 +184,8 @@ def test_the_api_is_regional_with_exact_binary_types(expanded: Template) -> None
     [properties] = of_type(expanded, "AWS::ApiGateway::RestApi").values()
     assert properties["EndpointConfiguration"] == {"Types": ["REGIONAL"]}
     types = {each.replace("~1", "/") for each in properties["BinaryMediaTypes"]}
-    assert types == api.IMAGE_TYPES
+    assert {"image/jpeg", "image/heic", "multipart/form-data", "application/octet-stream"} < types
+    assert not any("*" in each or "json" in each or "text" in each for each in types)
 
 
 def test_the_stage_traces_throttles_and_logs_no_query(expanded: Template) -> None:
@@ -183,18 +202,26 @@ def test_the_stage_traces_throttles_and_logs_no_query(expanded: Template) -> Non
     assert "requestOverride" not in line
 
 
-def test_every_route_of_the_function_is_wired_to_its_alias(contract: Template) -> None:
+def test_the_api_has_one_stage(expanded: Template) -> None:
+    """SAM adds another, public and unthrottled, where it is not told OpenAPI's version."""
+    deployments = of_type(expanded, "AWS::ApiGateway::Deployment").values()
+    assert [each["StageName"] for each in deployments if "StageName" in each] == []
+    stages = of_type(expanded, "AWS::ApiGateway::Stage").values()
+    assert [each["StageName"] for each in stages] == ["v1"]
+
+
+def test_every_route_of_the_function_is_wired_to_its_alias(definition: Template) -> None:
     routes = {
         (path, method.upper())
-        for path, item in contract["paths"].items()
+        for path, item in definition["paths"].items()
         for method in METHODS & set(item)
     }
     assert {route for route in routes if route[1] != "OPTIONS"} == {
-        (path, method) for path, methods in api._METHODS.items() for method in methods
+        (path, method) for path, methods in ROUTES.items() for method in methods
     }
     # A browser asks first when a request is not simple, and POST /predict never is.
     assert ("/predict", "OPTIONS") in routes
-    for path, item in contract["paths"].items():
+    for path, item in definition["paths"].items():
         for method in METHODS & set(item):
             integration = item[method]["x-amazon-apigateway-integration"]
             assert integration["type"] == "aws_proxy", path
@@ -222,7 +249,7 @@ def test_keys_and_signatures_are_asked_of_images_alone(
     assert "security" not in body
     for path, item in body["paths"].items():
         for method in METHODS & set(item):
-            is_image = path == "/predict" and method != "options"
+            is_image = path in ("/predict", "/huggingface") and method != "options"
             asked = [{"api_key": []}] if is_image and needs_key == "true" else []
             assert item[method].get("security", []) == asked, (path, method)
             signed = item[method].get("x-amazon-apigateway-auth", {"type": "NONE"})
@@ -249,13 +276,13 @@ def test_a_key_with_its_plan_is_made_where_one_is_asked_for(expanded: Template) 
     }
 
 
-def test_what_is_asked_of_callers_reaches_the_stage_with_each_deploy(contract: Template) -> None:
+def test_what_is_asked_of_callers_reaches_the_stage_with_each_deploy(definition: Template) -> None:
     """SAM deploys an API whose text has changed, and no parameter changes the text."""
     names = []
     for now in (1_800_000_000, 1_800_000_060):
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr("samtranslator.model.apigateway.time.time", lambda now=now: now)
-            template = expand(contract)
+            template = expand(definition)
         [deployment] = of_type(template, "AWS::ApiGateway::Deployment")
         [stage] = of_type(template, "AWS::ApiGateway::Stage").values()
         assert stage["DeploymentId"] == {"Ref": deployment}
@@ -290,7 +317,7 @@ def test_callers_read_that_a_key_may_be_asked_for() -> None:
     served = json.loads(text)
     for path, item in served["paths"].items():
         for method in METHODS & set(item):
-            is_image = path == "/predict" and method != "options"
+            is_image = path in ("/predict", "/huggingface") and method != "options"
             offered = [{}, {"api_key": []}] if is_image else None
             assert item[method].get("security") == offered, (path, method)
     assert "api_key" in served["components"]["securitySchemes"]
@@ -319,18 +346,19 @@ def test_functions_read_the_model_and_the_named_buckets_only(
 ) -> None:
     properties = expanded["Resources"][role]["Properties"]
     [policy] = properties["Policies"]
-    model, images = policy["PolicyDocument"]["Statement"]
+    assert policy["PolicyDocument"]["Version"] == "2012-10-17"
+    model, images, keys = policy["PolicyDocument"]["Statement"]
     assert (model["Effect"], model["Action"]) == ("Allow", "s3:GetObject")
     served, before = model["Resource"]
-    has_previous, kept, no_value = before["Fn::If"]
-    assert (has_previous, no_value) == ("HasPrevious", {"Ref": "AWS::NoValue"})
-    for place, source in ((served, "ModelUri"), (kept, "PreviousModelUri")):
+    has_previous, previous, no_value = before["Fn::If"]
+    assert (has_previous, no_value) == ("HasPrevious", NO_VALUE)
+    for place, source in ((served, "ModelUri"), (previous, "PreviousModelUri")):
         text, names = place["Fn::Sub"]
         assert text.endswith(":s3:::${BucketAndPrefix}/*")
         without_scheme = {"Fn::Join": ["", {"Fn::Split": ["s3://", {"Ref": source}]}]}
         assert names == {"BucketAndPrefix": without_scheme}
-    asked, granted, otherwise = images["Fn::If"]
-    assert (asked, otherwise) == (condition, {"Ref": "AWS::NoValue"})
+    name, granted, otherwise = images["Fn::If"]
+    assert (name, otherwise) == (condition, NO_VALUE)
     assert granted["Action"] == "s3:GetObject"
     # What CloudFormation makes of "a,b", done by hand.
     separator, joined = granted["Resource"]["Fn::Split"]
@@ -338,11 +366,34 @@ def test_functions_read_the_model_and_the_named_buckets_only(
     joiner, buckets = names["Buckets"]["Fn::Join"]
     assert buckets == {"Ref": parameter}
     arns = text.replace("${Buckets}", joiner.join(["a", "b"])).split(separator)
-    assert arns == ["arn:aws:s3:::a/*", "arn:aws:s3:::b/*"]
-    managed = json.dumps(properties["ManagedPolicyArns"])
-    allowed = ("AWSLambdaBasicExecutionRole", "AWSXrayWriteOnlyAccess")
-    vpc = "AWSLambdaVPCAccessExecutionRole"
-    assert len(re.findall(r":policy/", managed)) == sum(map(managed.count, (*allowed, vpc)))
+    assert arns == ["arn:*:s3:::a/*", "arn:*:s3:::b/*"]
+    name, granted, otherwise = keys["Fn::If"]
+    assert (name, granted["Action"], otherwise) == ("HasKmsKeys", "kms:Decrypt", NO_VALUE)
+    assert granted["Resource"] == {"Ref": "KmsKeyArns"}
+
+
+@pytest.mark.parametrize("role", ["ClassifyFunctionRole", "BatchFunctionRole"])
+@pytest.mark.parametrize("subnets", ["", "subnet-1"])
+def test_only_a_function_in_a_vpc_may_make_network_interfaces(
+    expanded: Template, role: str, subnets: str
+) -> None:
+    arns = expanded["Resources"][role]["Properties"]["ManagedPolicyArns"]
+    named = json.dumps(decided(arns, {"SubnetIds": subnets}, expanded["Conditions"]))
+    assert ("AWSLambdaVPCAccessExecutionRole" in named) == (subnets != "")
+    assert "AWSLambdaBasicExecutionRole" in named
+    assert "AWSXRayDaemonWriteAccess" in named
+
+
+def test_no_policy_names_a_partition_and_each_has_its_version(expanded: Template) -> None:
+    """GovCloud and China have partitions of their own."""
+    for name, each in of_type(expanded, "AWS::IAM::Role").items():
+        for policy in each.get("Policies", ()):
+            assert policy["PolicyDocument"]["Version"] == "2012-10-17", name
+    source = (ROOT / "template.yaml").read_text() + (ROOT / "apigateway.yaml").read_text()
+    assert "arn:aws:" not in source
+
+
+WATCHING = {"VersionCrashAlarm", "FaultAlarm", "InferenceAlarm"}
 
 
 def test_new_versions_get_traffic_slowly_and_roll_back_on_alarms(expanded: Template) -> None:
@@ -354,22 +405,144 @@ def test_new_versions_get_traffic_slowly_and_roll_back_on_alarms(expanded: Templ
     update = alias["UpdatePolicy"]["CodeDeployLambdaAliasUpdate"]
     assert update["BeforeAllowTrafficHook"] == {"Ref": "PreTrafficHook"}
     [group] = of_type(expanded, "AWS::CodeDeploy::DeploymentGroup").values()
-    alarms = {each["Name"]["Ref"] for each in group["AlarmConfiguration"]["Alarms"]}
-    assert alarms == {"CrashAlarm", "FaultAlarm", "ThrottleAlarm", "InferenceAlarm"}
+    watched, alarms, otherwise = group["AlarmConfiguration"]["Fn::If"]
+    assert (watched, otherwise) == ("WatchesDeployments", {})
+    assert {each["Name"]["Ref"] for each in alarms["Alarms"]} == WATCHING
     assert group["AutoRollbackConfiguration"]["Enabled"] is True
     assert "DEPLOYMENT_STOP_ON_ALARM" in group["AutoRollbackConfiguration"]["Events"]
-    for name in alarms:
-        assert expanded["Resources"][name]["Type"] == "AWS::CloudWatch::Alarm"
 
 
-def test_every_alarm_says_where_to_read_on_and_is_in_operations(expanded: Template) -> None:
-    operations = (ROOT / "docs/operations.md").read_text()
+def version_of(node: Any) -> bool:
+    """Whether ``node`` is the number at the end of the new version's ARN."""
+    match node:
+        case {"Fn::Select": [7, {"Fn::Split": [":", {"Ref": name}]}]}:
+            return bool(name.startswith("ClassifyFunctionVersion"))
+    return False
+
+
+def test_alarms_of_a_deployment_watch_the_new_version_alone(expanded: Template) -> None:
+    """An alarm that fires for the old version must not stop its mend."""
+    alarms = of_type(expanded, "AWS::CloudWatch::Alarm")
+    for name in WATCHING:
+        dimensions = {each["Name"]: each["Value"] for each in alarms[name]["Dimensions"]}
+        version = dimensions.get("ExecutedVersion") or dimensions.get("Version")
+        assert version_of(version), name
+        # A new version's alarm is a new one, which begins without the old one's state.
+        text, names = alarms[name]["AlarmName"]["Fn::Sub"]
+        assert text.endswith("${Version}")
+        assert version_of(names["Version"]), name
+    for name, each in of_type(expanded, "AWS::Logs::MetricFilter").items():
+        [transformation] = each["MetricTransformations"]
+        assert transformation["Dimensions"] == [
+            {"Key": "Version", "Value": "$.function_version"}
+        ], name
+        assert "DefaultValue" not in transformation  # CloudWatch refuses both together
+
+
+def test_every_alarm_says_where_to_read_on_and_is_in_the_runbook(expanded: Template) -> None:
+    runbook = (ROOT / "docs/runbook.md").read_text()
     for name, alarm in of_type(expanded, "AWS::CloudWatch::Alarm").items():
-        assert alarm["AlarmDescription"].endswith("See docs/operations.md."), name
-        assert name in operations
-        assert alarm["AlarmActions"]["Fn::If"][0] == "Tells"
-        # Where nothing was asked, nothing is wrong.
+        assert alarm["AlarmDescription"].endswith("See docs/runbook.md."), name
+        assert name in runbook
+        conditions = [each["Fn::If"][0] for each in alarm["AlarmActions"]]
+        assert conditions == ["HasAlarmTopic", "HasAlarmEmail"]
+        assert alarm["OKActions"] == alarm["AlarmActions"]
+        # Without requests nothing is wrong.
         assert alarm["TreatMissingData"] == "notBreaching"
+
+
+@pytest.mark.parametrize("flipped", ["", *CONDITIONS])
+@pytest.mark.parametrize("value", [False, True])
+def test_every_reference_leads_to_a_resource_that_is_made(
+    expanded: Template, flipped: str, value: bool
+) -> None:
+    """With all conditions false or true, and with each of them the other way."""
+    truth = {name: value != (name == flipped) for name in expanded["Conditions"]}
+    truth["HasDomainRecord"] = truth["HasDomain"] and truth["HasZone"]
+    truth["ReservesBatches"] = truth["ReservesBatches"] and truth["RunsBatches"]
+
+    def made(resource: Template) -> bool:
+        return truth.get(resource.get("Condition", ""), True)
+
+    resources = {name: each for name, each in expanded["Resources"].items() if made(each)}
+    outputs = {name: each for name, each in expanded["Outputs"].items() if made(each)}
+    targets = set(resources) | set(expanded["Parameters"])
+    for name, each in (resources | outputs).items():
+        for target in references(each, truth):
+            assert target.startswith("AWS::") or target in targets, (name, target)
+        depends = each.get("DependsOn", [])
+        for target in [depends] if isinstance(depends, str) else depends:
+            assert target in resources, (name, target)
+
+
+def test_the_dashboard_has_a_name_of_its_own_in_each_region(expanded: Template) -> None:
+    """Dashboards of all regions are in one list, an account's."""
+    [dashboard] = of_type(expanded, "AWS::CloudWatch::Dashboard").values()
+    assert "${AWS::Region}" in dashboard["DashboardName"]["Fn::Sub"]
+
+
+def test_what_outlives_the_stack_does_not_outlive_a_failed_create(source: Template) -> None:
+    policies = {
+        name: each["DeletionPolicy"]
+        for name, each in source["Resources"].items()
+        if "DeletionPolicy" in each
+    }
+    assert set(policies) == {"ApiLogAccount", "ApiLogRole", "BatchResults"}
+    assert set(policies.values()) == {"RetainExceptOnCreate"}
+
+
+def test_the_results_of_batches_stay_the_stacks_when_batches_end(source: Template) -> None:
+    assert "Condition" not in source["Resources"]["BatchResults"]
+    assert "Condition" not in source["Outputs"]["BatchResultsBucket"]
+
+
+def test_no_version_is_left_behind(expanded: Template) -> None:
+    for name, each in expanded["Resources"].items():
+        if each["Type"] == "AWS::Lambda::Version":
+            assert each["DeletionPolicy"] == "Delete", name
+
+
+def test_no_metrics_of_single_methods_are_paid_for(expanded: Template) -> None:
+    [stage] = of_type(expanded, "AWS::ApiGateway::Stage").values()
+    [settings] = stage["MethodSettings"]
+    assert not settings.get("MetricsEnabled")
+
+
+def test_the_stage_waits_for_the_role_of_its_log(expanded: Template) -> None:
+    [stage] = of_type(expanded, "AWS::ApiGateway::Stage").values()
+    role = stage["Variables"]["LogRole"]
+    assert role == {"Fn::If": ["SetsApiLogRole", {"Ref": "ApiLogAccount"}, "account"]}
+
+
+def test_a_domain_name_is_shared_by_regions_that_are_well(expanded: Template) -> None:
+    [record] = of_type(expanded, "AWS::Route53::RecordSet").values()
+    assert record["Region"] == {"Ref": "AWS::Region"}
+    assert "${AWS::Region}" in record["SetIdentifier"]["Fn::Sub"]
+    assert record["HealthCheckId"] == {"Ref": "DomainHealth"}
+    [health] = of_type(expanded, "AWS::Route53::HealthCheck").values()
+    assert health["HealthCheckConfig"]["ResourcePath"] == "/v1/health"
+    [mapping] = of_type(expanded, "AWS::ApiGateway::BasePathMapping").values()
+    [stage] = of_type(expanded, "AWS::ApiGateway::Stage")
+    assert (mapping["DomainName"], mapping["Stage"]) == ({"Ref": "Domain"}, {"Ref": stage})
+    for kind in ("AWS::ApiGateway::DomainName", "AWS::ApiGateway::BasePathMapping"):
+        [resource] = [e for e in expanded["Resources"].values() if e["Type"] == kind]
+        assert resource["Condition"] == "HasDomain"
+
+
+def test_a_firewall_stands_before_the_stage(expanded: Template) -> None:
+    [association] = of_type(expanded, "AWS::WAFv2::WebACLAssociation").values()
+    text, names = association["ResourceArn"]["Fn::Sub"]
+    assert text.endswith("::/restapis/${Api}/stages/${Stage}")
+    [stage] = of_type(expanded, "AWS::ApiGateway::Stage")
+    assert names == {"Stage": {"Ref": stage}}
+
+
+def test_saved_queries_read_the_functions_log(expanded: Template) -> None:
+    queries = of_type(expanded, "AWS::Logs::QueryDefinition").values()
+    assert len(queries) == 3
+    for query in queries:
+        assert query["LogGroupNames"] == [{"Ref": "ClassifyLogs"}]
+        assert "${AWS::StackName}" in query["Name"]["Fn::Sub"]
 
 
 def test_the_gate_may_only_call_the_function_and_answer(expanded: Template) -> None:
@@ -386,26 +559,42 @@ def test_the_gate_may_only_call_the_function_and_answer(expanded: Template) -> N
     }
 
 
-def test_concurrency_is_a_fuse_that_can_be_left_out(expanded: Template) -> None:
-    for name, condition in (("ClassifyFunction", "Reserves"), ("BatchFunction", "ReservesBatches")):
-        reserved = expanded["Resources"][name]["Properties"]["ReservedConcurrentExecutions"]
-        assert reserved["Fn::If"][0] == condition
-        assert reserved["Fn::If"][2] == {"Ref": "AWS::NoValue"}
+@pytest.mark.parametrize(
+    ("parameters", "classify", "batch"),
+    [
+        ({"ReservedConcurrency": "50", "BatchConcurrency": "10", "BatchBuckets": "a"}, "50", "10"),
+        ({"ReservedConcurrency": "50", "BatchConcurrency": "10", "BatchBuckets": ""}, "50", None),
+        ({"ReservedConcurrency": "none", "BatchConcurrency": "none"}, None, None),
+    ],
+)
+def test_concurrency_is_reserved_for_what_runs(
+    expanded: Template, parameters: dict[str, str], classify: str | None, batch: str | None
+) -> None:
+    for name, number in (("ClassifyFunction", classify), ("BatchFunction", batch)):
+        properties = expanded["Resources"][name]["Properties"]
+        reserved = decided(properties, {"BatchBuckets": ""} | parameters, expanded["Conditions"])
+        assert reserved.get("ReservedConcurrentExecutions") == number
+
+
+@pytest.mark.parametrize("name", ["ReservedConcurrency", "BatchConcurrency"])
+def test_no_reservation_is_asked_for_by_name(source: Template, name: str) -> None:
+    """Zero would mean "off" to Lambda, and meant "unlimited" here."""
+    pattern = source["Parameters"][name]["AllowedPattern"]
+    assert not re.fullmatch(pattern, "0")
+    assert re.fullmatch(pattern, "none")
+    assert re.fullmatch(pattern, source["Parameters"][name]["Default"])
 
 
 def test_a_run_of_batches_stays_below_what_is_reserved_for_them(source: Template) -> None:
-    shares = source["Mappings"]["MapConcurrency"]
-    sizes = source["Parameters"]["BatchConcurrency"]["AllowedValues"]
-    assert {int(size) for size in shares} == set(sizes)
-    for size in sizes:
-        if size:
-            assert int(shares[str(size)]["Count"]) == size * 4 // 5
+    parameters = source["Parameters"]
+    reserved = int(parameters["BatchConcurrency"]["Default"])
+    assert parameters["BatchRunConcurrency"]["Default"] == reserved * 4 // 5
 
 
 def test_snapshots_are_asked_for_and_old_ones_go(expanded: Template) -> None:
     properties = expanded["Resources"]["ClassifyFunction"]["Properties"]
     condition, snap, otherwise = properties["SnapStart"]["Fn::If"]
-    assert (condition, otherwise) == ("Snaps", {"Ref": "AWS::NoValue"})
+    assert (condition, otherwise) == ("UsesSnapStart", {"Ref": "AWS::NoValue"})
     assert snap == {"ApplyOn": "PublishedVersions"}
     [version] = [
         each
@@ -437,9 +626,9 @@ def test_logs_are_kept_for_a_time_and_no_longer(expanded: Template) -> None:
         assert each["LoggingConfig"]["LogGroup"]["Ref"] in groups, name
 
 
-def test_api_gateways_own_answers_are_problem_documents(contract: Template) -> None:
-    answers = contract["x-amazon-apigateway-gateway-responses"]
-    assert {"DEFAULT_4XX", "DEFAULT_5XX"} <= set(answers)
+def test_api_gateways_own_answers_are_problem_documents(definition: Template) -> None:
+    answers = definition["x-amazon-apigateway-gateway-responses"]
+    assert {"DEFAULT_4XX", "DEFAULT_5XX", "WAF_FILTERED", "UNSUPPORTED_MEDIA_TYPE"} <= set(answers)
     titles = {error.code: error.title for error in RequestError.__subclasses__()}
     for name, answer in answers.items():
         headers = {
@@ -449,8 +638,11 @@ def test_api_gateways_own_answers_are_problem_documents(contract: Template) -> N
         assert headers["access-control-allow-origin"] == "*", name
         assert headers["content-type"] == "application/problem+json", name
         document = json.loads(answer["responseTemplates"]["application/json"])
-        assert set(document) == {"type", "title", "status", "detail", "code", "request_id"}
-        assert document["status"] == answer["statusCode"]
+        # A default answer has the status of the case that it answers, and cannot know it.
+        status = set() if name.startswith("DEFAULT_") else {"status"}
+        members = {"type", "title", "detail", "code", "request_id"}
+        assert set(document) == members | status
+        assert document.get("status") == answer.get("statusCode")
         assert document["type"] == f"urn:problem:{document['code']}"
         assert document["request_id"] == "$context.requestId"
         assert document["code"] in GATEWAYS_OWN or document["title"] == titles[document["code"]]

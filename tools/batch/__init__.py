@@ -1,1 +1,1 @@
-"""The batch tool: executions of the state machine, and a look at images before a deploy."""
+"""The batch tool: executions of the state machine, and images through a local API."""

@@ -1,21 +1,21 @@
-#!/usr/bin/env python3
-"""Classifies S3 objects by the million, or a folder on this machine. See docs/operations.md."""
+"""Classifies S3 objects by the million, or a folder on this machine. See docs/batches.md."""
 
 import sys
-from contextlib import nullcontext
+from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import IO
 
 import click
-from botocore.exceptions import BotoCoreError, ClientError
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from tools import command
 from tools.batch import execution, local, results
 from tools.batch.deployment import Deployment
+from tools.batch.source import batch_input, parse_source
+from tools.command import Group
 from tools.errors import ToolError
 
 console = Console(stderr=True, highlight=False)
@@ -27,12 +27,15 @@ region_option = click.option("--region", help="The stack's region. Default: that
 top_k_option = click.option(
     "--top-k", type=click.IntRange(1, 16), default=5, show_default=True, help="Labels an image."
 )
-least_option = click.option(
+min_probability_option = click.option(
     "--min-probability",
     type=click.FloatRange(0, 1),
     default=0.0,
     show_default=True,
     help="Leave out labels below it.",
+)
+follow_option = click.option(
+    "--follow/--no-follow", "is_followed", default=True, help="Wait for the end."
 )
 to_option = click.option(
     "--to",
@@ -41,7 +44,7 @@ to_option = click.option(
 )
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.group("scripts/batch.py", cls=Group, interrupted="what was started on AWS goes on")
 def cli() -> None:
     """Classify S3 objects in batches, or images on this machine."""
 
@@ -49,16 +52,16 @@ def cli() -> None:
 @cli.command()
 @click.argument("source")
 @click.option("--items-per-batch", type=click.IntRange(1, 64), default=64, show_default=True)
-@click.option("--follow/--no-follow", "watch", default=True, help="Wait for the end.")
+@follow_option
 @top_k_option
-@least_option
+@min_probability_option
 @stack_option
 @region_option
 def start(
     source: str,
     *,
     items_per_batch: int,
-    watch: bool,
+    is_followed: bool,
     top_k: int,
     min_probability: float,
     stack: str,
@@ -67,19 +70,19 @@ def start(
     """Start an execution over SOURCE and follow it.
 
     SOURCE is s3://bucket/prefix for all objects whose keys begin so, or a manifest that lists
-    them: s3://bucket/list.csv with the columns Key and, if need be, Bucket; s3://bucket/list.jsonl
-    with an object of the same a line.
+    them: s3://bucket/list.csv with the columns Key and, optionally, Bucket; s3://bucket/list.jsonl
+    with an object of the same on each line.
     """
     options = {
         "top_k": top_k,
         "min_probability": min_probability,
         "items_per_batch": items_per_batch,
     }
-    place = read_source(source)
+    location = batch_input(source)
     deployment = Deployment.find(stack, region)
-    arn = execution.start(deployment, place | options)
-    click.echo(arn.rpartition(":")[2])
-    if watch:
+    arn = execution.start(deployment, location | options)
+    click.echo(_name(arn))
+    if is_followed:
         _follow(deployment, arn)
 
 
@@ -95,22 +98,22 @@ def follow(name: str, stack: str, region: str | None) -> None:
 
 @cli.command()
 @click.argument("name")
-@click.option("--follow/--no-follow", "watch", default=True, help="Wait for the end.")
+@follow_option
 @stack_option
 @region_option
-def redrive(name: str, *, watch: bool, stack: str, region: str | None) -> None:
-    """Try again what failed in the execution NAME.
+def redrive(name: str, *, is_followed: bool, stack: str, region: str | None) -> None:
+    """Retry what failed in the execution NAME.
 
-    One that failed as a whole goes on where it stopped. Of one that succeeded, the images of
-    failed batches, and those that could not be fetched, go to a new execution.
+    An execution that failed goes on where it stopped. Of one that succeeded, the images of failed
+    batches and those that could not be fetched go to a new execution.
     """
     deployment = Deployment.find(stack, region)
     arn = execution.redrive(deployment, deployment.arn(name))
     if arn is None:
         console.print("Nothing failed that is worth another try.")
         return
-    click.echo(arn.rpartition(":")[2])
-    if watch:
+    click.echo(_name(arn))
+    if is_followed:
         _follow(deployment, arn)
 
 
@@ -122,12 +125,11 @@ def redrive(name: str, *, watch: bool, stack: str, region: str | None) -> None:
 def fetch(names: tuple[str, ...], to: Path | None, stack: str, region: str | None) -> None:
     """Fetch the results of the executions NAMES, in the order they ran.
 
-    Where a later one tried an image again, its line replaces the earlier one.
+    Where a later one retried an image, its line replaces the earlier one.
     """
     deployment = Deployment.find(stack, region)
-    plain = [name.rpartition(":")[2] for name in names]
-    with to.open("w", encoding="utf-8") if to else nullcontext(sys.stdout) as out:
-        summary = results.collect(deployment, plain, out)
+    with _output(to) as file:
+        summary = results.collect(deployment, [_name(name) for name in names], file)
     _print(summary)
 
 
@@ -135,71 +137,68 @@ def fetch(names: tuple[str, ...], to: Path | None, stack: str, region: str | Non
 @click.argument("source")
 @click.option("--api", default="http://127.0.0.1:3000", show_default=True, help="`make run`'s.")
 @top_k_option
-@least_option
+@min_probability_option
 @to_option
-def on_this_machine(
+def classify_locally(
     source: str, api: str, top_k: int, min_probability: float, to: Path | None
 ) -> None:
-    """Classify SOURCE, a folder or s3://bucket/prefix, through an API that runs already.
+    """Classify SOURCE, a folder or s3://bucket/prefix, through an API that is running.
 
-    For s3:// the API reads the objects itself, so S3_READ_BUCKETS must name the bucket there.
+    Of s3:// the API reads the objects itself, so its S3_READ_BUCKETS must name the bucket.
     """
     if source.startswith("s3://"):
-        images = list(local.of_prefix(*split(source)))
+        items = list(local.s3_items(parse_source(source)))
     else:
-        images = list(local.of_folder(Path(source)))
+        items = list(local.folder_items(Path(source)))
     options = {"top_k": top_k, "min_probability": min_probability}
     summary = results.Summary()
-    with (
-        to.open("w", encoding="utf-8") if to else nullcontext(sys.stdout) as out,
-        _bar() as bar,
-    ):
-        task = bar.add_task("classified", total=len(images))
-        for line in local.classify(api, images, options):
+    with _output(to) as file, _bar() as bar:
+        task = bar.add_task("classified", total=len(items))
+        for line in local.classify(api, items, options):
             summary.add(line)
-            results.write(out, line)
+            results.write(file, line)
             bar.advance(task)
     _print(summary)
 
 
-def split(address: str) -> tuple[str, str]:
-    """Bucket and key of ``s3://bucket/key``; the key may be empty. Raises ToolError."""
-    bucket, _, key = address.removeprefix("s3://").partition("/")
-    if not address.startswith("s3://") or not bucket:
-        raise ToolError(f"{address} is not of the form s3://bucket/prefix")
-    return bucket, key
+def _name(arn: str) -> str:
+    """The name of an execution, of which ``arn`` is the ARN or the name itself."""
+    return arn.rpartition(":")[2]
 
 
-def read_source(source: str) -> dict[str, Any]:
-    """The part of an execution's input that says which images. Raises ToolError."""
-    bucket, key = split(source)
-    kind = next((kind for kind in ("csv", "jsonl") if key.endswith(f".{kind}")), "prefix")
-    return {"bucket": bucket, kind: key}
+@contextmanager
+def _output(path: Path | None) -> Iterator[IO[str]]:
+    """The file ``path``, or standard output."""
+    if path is None:
+        yield sys.stdout
+        return
+    with path.open("w", encoding="utf-8") as file:
+        yield file
 
 
 def _follow(deployment: Deployment, arn: str) -> None:
-    """Show how far the execution is. Raises ToolError: it ended badly."""
-    name = arn.rpartition(":")[2]
+    """Show the execution's progress to its end. Raises ToolError: it did not succeed."""
+    name = _name(arn)
     states = execution.follow(deployment, arn)
-    first = next(states)  # of one that is not there, no bar is shown
+    first = next(states)  # Before the bar: an execution that does not exist has none.
     with _bar() as bar:
         task = bar.add_task("", total=None)
-        for now in chain([first], states):
-            failed = f", {now.failed} in failed batches" if now.failed else ""
+        for state in chain([first], states):
+            failures = f", {state.failed} in failed batches" if state.failed else ""
             bar.update(
                 task,
-                description=f"{now.status.lower()}{failed}",
-                completed=now.done + now.failed,
-                total=now.total or None,
+                description=f"{state.status.lower()}{failures}",
+                completed=state.done + state.failed,
+                total=state.total or None,
             )
-    if now.status != "SUCCEEDED":
+    if state.status != "SUCCEEDED":
         raise ToolError(
-            f"{name} ended as {now.status} ({now.cause or 'no cause given'});"
+            f"{name} ended as {state.status} ({state.cause or 'no cause given'});"
             f" `batch.py redrive {name}` goes on where it stopped"
         )
-    again = f"; `batch.py redrive {name}` tries the failed batches again" if now.failed else ""
-    fetch_them = f"Fetch the results: batch.py results {name} --to results.jsonl"
-    console.print(f"Done{again}. {fetch_them}", soft_wrap=True)
+    retry = f"; `batch.py redrive {name}` retries the failed batches" if state.failed else ""
+    hint = f"Fetch the results: batch.py results {name} --to results.jsonl"
+    console.print(f"Done{retry}. {hint}", soft_wrap=True)
 
 
 def _bar() -> Progress:
@@ -214,20 +213,9 @@ def _bar() -> Progress:
 
 def _print(summary: results.Summary) -> None:
     table = Table(box=None, show_header=False)
-    table.add_row("classified", str(summary.labelled))
-    for code, count in summary.refused.most_common():
+    table.add_row("classified", str(summary.classified))
+    for code, count in summary.errors.most_common():
         table.add_row(code, str(count))
     if summary.lost:
         table.add_row("in batches that failed", str(summary.lost))
     console.print(table)
-
-
-def main(arguments: list[str]) -> int:
-    """Run one command and return its exit status; what went wrong is one line, and no trace."""
-    return command.run(
-        cli,
-        arguments,
-        name="scripts/batch.py",
-        interrupted="what was started on AWS goes on",
-        errors=(ToolError, ClientError, BotoCoreError),
-    )

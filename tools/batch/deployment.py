@@ -1,4 +1,4 @@
-"""A deployed stack, as far as batches go: its state machine, its bucket of results."""
+"""A deployed stack's parts that run batches: the state machine and the bucket of results."""
 
 from dataclasses import dataclass
 from typing import Any, Self
@@ -6,18 +6,20 @@ from typing import Any, Self
 import boto3
 
 from tools.errors import ToolError
-
-STATE_MACHINE = "BatchStateMachineArn"
-RESULTS = "BatchResultsBucket"
+from tools.outputs import BATCH_RESULTS, BATCH_STATE_MACHINE
 
 
 @dataclass(frozen=True)
 class Deployment:
-    """Where batches run. ``steps`` and ``s3`` are boto3 clients of the stack's region."""
+    """Where batches run.
+
+    state_machine: an ARN. results: a bucket.
+    step_functions, s3: boto3 clients of the stack's region.
+    """
 
     state_machine: str
     results: str
-    steps: Any
+    step_functions: Any
     s3: Any
 
     @classmethod
@@ -27,18 +29,21 @@ class Deployment:
         Raises ToolError: it was deployed without batches.
         """
         session = boto3.Session(region_name=region)
-        answer = session.client("cloudformation").describe_stacks(StackName=stack)
+        stacks = session.client("cloudformation").describe_stacks(StackName=stack)["Stacks"]
         outputs = {
-            output["OutputKey"]: output["OutputValue"]
-            for output in answer["Stacks"][0].get("Outputs", [])
+            output["OutputKey"]: output["OutputValue"] for output in stacks[0].get("Outputs", [])
         }
-        missing = [name for name in (STATE_MACHINE, RESULTS) if name not in outputs]
+        missing = [name for name in (BATCH_STATE_MACHINE, BATCH_RESULTS) if name not in outputs]
         if missing:
             raise ToolError(
-                f"stack {stack} has no batches: deploy it with BatchBuckets, the buckets to read"
+                f"stack {stack} runs no batches: deploy it with BatchBuckets, the buckets to read"
             )
-        steps, s3 = session.client("stepfunctions"), session.client("s3")
-        return cls(outputs[STATE_MACHINE], outputs[RESULTS], steps, s3)
+        return cls(
+            outputs[BATCH_STATE_MACHINE],
+            outputs[BATCH_RESULTS],
+            session.client("stepfunctions"),
+            session.client("s3"),
+        )
 
     def arn(self, execution: str) -> str:
         """The ARN of ``execution``, which may be its name alone."""

@@ -1,4 +1,4 @@
-"""One execution of the state machine: start it, follow it, try its failures again."""
+"""One execution of the state machine: start it, follow it, retry its failures."""
 
 import json
 import time
@@ -9,15 +9,15 @@ from typing import Any
 from uuid import uuid4
 
 from tools.batch.deployment import Deployment
-from tools.batch.results import failed
+from tools.batch.results import retryable
 from tools.errors import ToolError
 
 ENDED = ("SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED")
 
 
 @dataclass(frozen=True)
-class Progress:
-    """Where an execution is. Counts are of images; ``failed`` are in batches that failed."""
+class State:
+    """The state of an execution. Counts are of images; ``failed`` are in batches that failed."""
 
     status: str
     done: int = 0
@@ -26,9 +26,9 @@ class Progress:
     cause: str = ""
 
 
-def start(deployment: Deployment, source: Mapping[str, Any]) -> str:
-    """Start an execution with the input ``source``; returns its ARN."""
-    return _start(deployment, _name(), source)
+def start(deployment: Deployment, inputs: Mapping[str, Any]) -> str:
+    """Start an execution with the input ``inputs``; returns its ARN."""
+    return _start(deployment, _name(), inputs)
 
 
 def follow(
@@ -36,25 +36,25 @@ def follow(
     arn: str,
     every_s: float = 2.0,
     sleep: Callable[[float], None] = time.sleep,
-) -> Iterator[Progress]:
-    """Where the execution is, every ``every_s`` seconds, until it has ended."""
+) -> Iterator[State]:
+    """The state of the execution, every ``every_s`` seconds, until it has ended."""
     while True:
-        progress = look(deployment, arn)
-        yield progress
-        if progress.status in ENDED:
+        state = describe(deployment, arn)
+        yield state
+        if state.status in ENDED:
             return
         sleep(every_s)
 
 
-def look(deployment: Deployment, arn: str) -> Progress:
-    """Where the execution is now."""
-    steps = deployment.steps
-    execution = steps.describe_execution(executionArn=arn)
+def describe(deployment: Deployment, arn: str) -> State:
+    """The state of the execution now."""
+    step_functions = deployment.step_functions
+    execution = step_functions.describe_execution(executionArn=arn)
     counts: Mapping[str, int] = {}
-    if runs := steps.list_map_runs(executionArn=arn)["mapRuns"]:
+    if runs := step_functions.list_map_runs(executionArn=arn)["mapRuns"]:
         newest = max(runs, key=lambda run: run["startDate"])
-        counts = steps.describe_map_run(mapRunArn=newest["mapRunArn"])["itemCounts"]
-    return Progress(
+        counts = step_functions.describe_map_run(mapRunArn=newest["mapRunArn"])["itemCounts"]
+    return State(
         status=execution["status"],
         done=counts.get("succeeded", 0),
         failed=sum(counts.get(name, 0) for name in ("failed", "timedOut", "aborted")),
@@ -64,24 +64,23 @@ def look(deployment: Deployment, arn: str) -> Progress:
 
 
 def redrive(deployment: Deployment, arn: str) -> str | None:
-    """Try again what failed; returns the ARN of the execution that does, or None: nothing did.
+    """Retry what failed; returns the ARN of the execution that does, or None: nothing failed.
 
-    An execution that ended badly goes on where it stopped. One that ended well may still hold
-    failures, few enough to be tolerated, and images that could not be fetched: they go to a
-    new execution, each in a batch of its own, so that an image that ends the function takes no
-    other with it.
+    An execution that failed goes on where it stopped. One that succeeded may have tolerated
+    failures, and have images that could not be fetched. They go to a new execution, each in a batch
+    of its own, so that an image that ends the function fails no other.
 
     Raises ToolError: it has not ended yet.
     """
-    execution = deployment.steps.describe_execution(executionArn=arn)
+    execution = deployment.step_functions.describe_execution(executionArn=arn)
     if execution["status"] not in ENDED:
         raise ToolError(f"{execution['name']} is still running: follow it first")
     if execution["status"] != "SUCCEEDED":
-        deployment.steps.redrive_execution(executionArn=arn)
+        deployment.step_functions.redrive_execution(executionArn=arn)
         return arn
     items = [
         json.dumps({"Bucket": bucket, "Key": key})
-        for bucket, key in failed(deployment, execution["name"])
+        for bucket, key in retryable(deployment, execution["name"])
     ]
     if not items:
         return None
@@ -89,19 +88,19 @@ def redrive(deployment: Deployment, arn: str) -> str | None:
     manifest = f"manifests/{name}.jsonl"
     body = "\n".join(items).encode()
     deployment.s3.put_object(Bucket=deployment.results, Key=manifest, Body=body)
-    given = json.loads(execution["input"])
-    options = {key: given[key] for key in ("top_k", "min_probability") if key in given}
-    place = {"bucket": deployment.results, "jsonl": manifest, "items_per_batch": 1}
-    return _start(deployment, name, options | place)
+    inputs = json.loads(execution["input"])
+    options = {key: inputs[key] for key in ("top_k", "min_probability") if key in inputs}
+    location = {"bucket": deployment.results, "jsonl": manifest, "items_per_batch": 1}
+    return _start(deployment, name, options | location)
 
 
-def _start(deployment: Deployment, name: str, source: Mapping[str, Any]) -> str:
-    answer = deployment.steps.start_execution(
-        stateMachineArn=deployment.state_machine, name=name, input=json.dumps(source)
+def _start(deployment: Deployment, name: str, inputs: Mapping[str, Any]) -> str:
+    response = deployment.step_functions.start_execution(
+        stateMachineArn=deployment.state_machine, name=name, input=json.dumps(inputs)
     )
-    return str(answer["executionArn"])
+    return str(response["executionArn"])
 
 
 def _name() -> str:
-    """A name that says when, and that no other execution has."""
+    """A new name, which begins with the time."""
     return f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{uuid4().hex[:6]}"

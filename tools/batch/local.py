@@ -1,4 +1,4 @@
-"""Images of a folder, or below an S3 prefix, through a running API: a look before a deploy."""
+"""Images of a folder or an S3 prefix through a running API, to try a model before a deploy."""
 
 import base64
 import json
@@ -10,19 +10,24 @@ from typing import Any
 import boto3
 import requests
 
+from classifier.location import S3Object
 from tools.batch.results import Line
 from tools.errors import ToolError
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".webp"}
-# What one request may hold: the API's sixteen images, and Lambda's 6 MB less what JSON and
-# base64 (4 for 3) add.
+# The limits of a request: the API's sixteen images, and Lambda's 6 MB less what base64 (4 bytes for
+# 3) and JSON add.
 MAX_IMAGES = 16
 MAX_BYTES = 4_000_000
 
 
 @dataclass(frozen=True)
 class Item:
-    """One image to send: bytes of a file, or an address that the API fetches itself."""
+    """One image to send.
+
+    content: its bytes in base64, or an address that the API fetches. size: of these, bytes.
+    bucket: None for a file.
+    """
 
     bucket: str | None
     key: str
@@ -30,10 +35,10 @@ class Item:
     size: int
 
 
-def of_folder(folder: Path) -> Iterator[Item]:
-    """The images below ``folder``, in the order of their names. Raises ToolError: none."""
+def folder_items(folder: Path) -> Iterator[Item]:
+    """The images below ``folder``, in the order of their names. Raises ToolError: no image."""
     if not folder.is_dir():
-        raise ToolError(f"{folder} is no folder")
+        raise ToolError(f"{folder} is no folder; name one, or s3://bucket/prefix")
     paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
     if not paths:
         raise ToolError(f"{folder} holds no image ({', '.join(sorted(SUFFIXES))})")
@@ -43,49 +48,48 @@ def of_folder(folder: Path) -> Iterator[Item]:
         yield Item(None, str(path.relative_to(folder)), content, len(data))
 
 
-def of_prefix(bucket: str, prefix: str) -> Iterator[Item]:
-    """The objects below ``s3://bucket/prefix``, which the API must be allowed to read."""
+def s3_items(start: S3Object) -> Iterator[Item]:
+    """The objects whose keys begin with that of ``start``; the API must be allowed to read them."""
     pages = boto3.client("s3").get_paginator("list_objects_v2")
-    for page in pages.paginate(Bucket=bucket, Prefix=prefix):
-        for found in page.get("Contents", []):
-            address = f"s3://{bucket}/{found['Key']}"
-            yield Item(bucket, found["Key"], {"url": address}, len(address))
+    for page in pages.paginate(Bucket=start.bucket, Prefix=start.key):
+        for entry in page.get("Contents", []):
+            url = str(S3Object(start.bucket, entry["Key"]))
+            yield Item(start.bucket, entry["Key"], {"url": url}, len(url))
 
 
-def classify(api: str, images: Iterable[Item], options: dict[str, Any]) -> Iterator[Line]:
-    """What the API at ``api`` says of each of ``images``, in the form of a batch's results.
+def classify(api: str, items: Iterable[Item], options: dict[str, Any]) -> Iterator[Line]:
+    """The API's outcome of each item, in the form of a batch's results.
 
-    Raises ToolError: it cannot be reached, or gives no answer to a whole request.
+    Raises ToolError: the API cannot be reached, or refuses a whole request.
     """
     with requests.Session() as session:
-        for group in _groups(images):
-            images = [image.content for image in group]
-            answer = _post(session, f"{api.rstrip('/')}/predict", {"images": images} | options)
-            for image, result in zip(group, answer["results"], strict=True):
-                place = {"bucket": image.bucket, "key": image.key}
-                yield place | {"model": answer["model"]} | result
+        for group in groups(items):
+            contents = [item.content for item in group]
+            answer = _post(session, f"{api.rstrip('/')}/predict", {"images": contents} | options)
+            for item, outcome in zip(group, answer["results"], strict=True):
+                yield {"bucket": item.bucket, "key": item.key, "model": answer["model"]} | outcome
 
 
-def _groups(images: Iterable[Item]) -> Iterator[list[Item]]:
-    """As many images as one request takes; one that is too large by itself goes alone."""
+def groups(items: Iterable[Item]) -> Iterator[list[Item]]:
+    """As many items as one request may hold; one that is too large goes alone."""
     group: list[Item] = []
     size = 0
-    for image in images:
-        if group and (len(group) == MAX_IMAGES or size + image.size > MAX_BYTES):
+    for item in items:
+        if group and (len(group) == MAX_IMAGES or size + item.size > MAX_BYTES):
             yield group
             group, size = [], 0
-        group.append(image)
-        size += image.size
+        group.append(item)
+        size += item.size
     if group:
         yield group
 
 
-def _post(session: requests.Session, address: str, body: dict[str, Any]) -> dict[str, Any]:
+def _post(session: requests.Session, url: str, body: dict[str, Any]) -> dict[str, Any]:
     try:
-        response = session.post(address, json=body, timeout=120)
+        response = session.post(url, json=body, timeout=120)
     except requests.RequestException as error:
-        raise ToolError(f"{address} cannot be reached; is `make run` running?") from error
+        raise ToolError(f"{url} cannot be reached; is `make run` running?") from error
     if response.status_code != 200:
-        raise ToolError(f"{address} answered {response.status_code}: {response.text[:200]}")
+        raise ToolError(f"{url} answered {response.status_code}: {response.text[:200]}")
     answer: dict[str, Any] = json.loads(response.content)
     return answer

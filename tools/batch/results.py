@@ -1,4 +1,4 @@
-"""What executions left in the bucket of results."""
+"""The results of executions, read from their bucket."""
 
 import json
 from collections import Counter
@@ -10,77 +10,76 @@ from typing import IO, Any
 from tools.batch.deployment import Deployment
 from tools.errors import ToolError
 
-# What may go well another time. The rest lies in the image or in the manifest.
-PASSING = frozenset({"fetch-failed", "fetch-timeout", "internal-error", "model-unavailable"})
+# Errors that may not happen again. The others lie in the image or in the manifest.
+RETRYABLE = frozenset({"fetch-failed", "fetch-timeout", "internal-error", "model-unavailable"})
 
 LOST = ("FAILED", "PENDING")
 
 type Line = dict[str, Any]
-type Place = tuple[str | None, str | None]
+type Location = tuple[str | None, str | None]  # bucket and key
 
 
 @dataclass
 class Summary:
-    """How many images came to what. ``lost`` are in batches that came to nothing."""
+    """Counts of images. errors: by code. lost: of failed batches, which have no results."""
 
-    labelled: int = 0
-    refused: Counter[str] = field(default_factory=Counter)
+    classified: int = 0
+    errors: Counter[str] = field(default_factory=Counter)
     lost: int = 0
 
     def add(self, line: Line) -> None:
         """Count one line of results."""
         if "error" in line:
-            self.refused[line["error"]["code"]] += 1
+            self.errors[line["error"]["code"]] += 1
         else:
-            self.labelled += 1
+            self.classified += 1
 
 
-def write(out: IO[str], line: Line) -> None:
+def write(file: IO[str], line: Line) -> None:
     """Write one line of results."""
-    out.write(json.dumps(line, ensure_ascii=False) + "\n")
+    file.write(json.dumps(line, ensure_ascii=False) + "\n")
 
 
-def collect(deployment: Deployment, executions: Sequence[str], out: IO[str]) -> Summary:
-    """Write a line for each image of ``executions`` (their names) to ``out``.
+def collect(deployment: Deployment, executions: Sequence[str], file: IO[str]) -> Summary:
+    """Write a line for each image of ``executions`` (their names) to ``file``.
 
-    Where an execution tried an image again that an earlier one failed on, the later line
-    alone is written. Batches that came to nothing have no lines; their images are counted.
+    Of an image that a later execution retried, only the later line is written. Batches that
+    failed have no lines; their images are counted.
 
     Raises ToolError: there are no results.
     """
     summary = Summary()
-    later: set[Place] = set()
+    later: set[Location] = set()
     for name in reversed(executions):
-        here: set[Place] = set()
+        locations: set[Location] = set()
         for line in succeeded(deployment, name):
-            place = (line["bucket"], line["key"])
-            here.add(place)
-            if place in later:
-                continue
-            summary.add(line)
-            write(out, line)
-        for place in lost(deployment, name):
-            summary.lost += place not in later
-            here.add(place)
-        later |= here
+            location = (line["bucket"], line["key"])
+            locations.add(location)
+            if location not in later:
+                summary.add(line)
+                write(file, line)
+        for location in lost(deployment, name):
+            locations.add(location)
+            summary.lost += location not in later
+        later |= locations
     return summary
 
 
-def failed(deployment: Deployment, name: str) -> Iterator[Place]:
-    """The images of the execution ``name`` that are worth another try. Raises ToolError."""
+def retryable(deployment: Deployment, name: str) -> Iterator[Location]:
+    """The images of the execution ``name`` that another try may classify. Raises ToolError."""
     yield from lost(deployment, name)
     for line in succeeded(deployment, name):
-        if "error" in line and line["error"]["code"] in PASSING:
+        if "error" in line and line["error"]["code"] in RETRYABLE:
             yield line["bucket"], line["key"]
 
 
 def succeeded(deployment: Deployment, name: str) -> Iterator[Line]:
-    """The lines of every image in a batch that was answered. Raises ToolError."""
+    """The lines of all images in batches that succeeded. Raises ToolError."""
     return _lines(deployment, name, "SUCCEEDED")
 
 
-def lost(deployment: Deployment, name: str) -> Iterator[Place]:
-    """The images in batches that came to nothing. Raises ToolError."""
+def lost(deployment: Deployment, name: str) -> Iterator[Location]:
+    """The images in batches that failed. Raises ToolError."""
     for line in chain.from_iterable(_lines(deployment, name, status) for status in LOST):
         batch = json.loads(line["Input"])
         bucket = batch.get("BatchInput", {}).get("bucket")
@@ -97,19 +96,21 @@ def _lines(deployment: Deployment, name: str, status: str) -> Iterator[Line]:
 
 
 def _manifest(deployment: Deployment, name: str) -> dict[str, Any]:
-    """The newest of the execution's manifests: a redriven one may have begun all over again."""
+    """The newest of the execution's manifests: a redriven execution may have several."""
     pages = deployment.s3.get_paginator("list_objects_v2").paginate(
         Bucket=deployment.results, Prefix=f"{name}/"
     )
     manifests = [
-        found
+        entry
         for page in pages
-        for found in page.get("Contents", [])
-        if found["Key"].endswith("/manifest.json")
+        for entry in page.get("Contents", [])
+        if entry["Key"].endswith("/manifest.json")
     ]
     if not manifests:
-        raise ToolError(f"{name} has no results: it is running yet, or failed before its first")
-    newest = max(manifests, key=lambda found: found["LastModified"])
-    answer = deployment.s3.get_object(Bucket=deployment.results, Key=newest["Key"])
-    manifest: dict[str, Any] = json.loads(answer["Body"].read())
+        raise ToolError(
+            f"{name} has no results: it still runs, or failed before the first; follow it"
+        )
+    newest = max(manifests, key=lambda entry: entry["LastModified"])
+    response = deployment.s3.get_object(Bucket=deployment.results, Key=newest["Key"])
+    manifest: dict[str, Any] = json.loads(response["Body"].read())
     return manifest

@@ -1,1 +1,1 @@
-"""The benchmarks: what is compared, how it is measured, and how it is told."""
+"""The benchmarks: contenders, measurements, and their report."""

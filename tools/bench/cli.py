@@ -1,4 +1,4 @@
-"""Measures everything side by side and writes docs/benchmarks.{md,json} and their plots."""
+"""Measures everything side by side; writes docs/benchmarks.{md,json} and the plots."""
 
 import subprocess
 import tempfile
@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from tools.bench import contenders, load, machine, measure, report
+from tools.command import Command
 from tools.local.s3 import LocalS3
 from tools.project import ROOT
 
@@ -19,33 +20,37 @@ BUCKET = "bench"
 PRECISIONS = ("float32", "int8")
 
 
-def torch_version(_context: click.Context, _option: click.Parameter, python: str | None) -> Any:
-    """``python`` and the version of the PyTorch that it has. Raises click.BadParameter."""
+def with_torch_version(
+    _context: click.Context, _option: click.Parameter, python: str | None
+) -> tuple[str, str] | None:
+    """``python`` and the version of its PyTorch. Raises click.BadParameter: it has none."""
     if python is None:
         return None
-    ask = "import numpy, torch; print(torch.__version__)"
+    code = "import numpy, torch; print(torch.__version__)"
     try:
-        done = subprocess.run([python, "-c", ask], capture_output=True, text=True, check=False)
+        process = subprocess.run([python, "-c", code], capture_output=True, text=True, check=False)
     except OSError as error:
         raise click.BadParameter(f"{python}: {error.strerror}") from error
-    if done.returncode:
-        said = (done.stderr.strip().splitlines() or ["it ends with an error"])[-1]
-        raise click.BadParameter(f"{python}: {said}")
-    return python, done.stdout.strip()
+    if process.returncode:
+        message = (process.stderr.strip().splitlines() or ["it ends with an error"])[-1]
+        raise click.BadParameter(f"{python}: {message}")
+    return python, process.stdout.strip()
 
 
-@click.command(context_settings={"show_default": True})
+@click.command("scripts/bench.py", cls=Command, context_settings={"show_default": True})
 @click.option("--rounds", default=15, type=click.IntRange(1), help="Turns of each contender.")
 @click.option("--load-seconds", default=60, type=click.IntRange(0), help="0: no load test.")
 @click.option(
     "--torch",
     metavar="PYTHON",
-    callback=torch_version,
-    help="A Python that has PyTorch and NumPy, to measure PyTorch as well.",
+    callback=with_torch_version,
+    help="A Python with PyTorch and NumPy, to measure PyTorch too.",
 )
-@click.option("--to", default=ROOT / "docs", type=click.Path(path_type=Path), help="Folder.")
+@click.option(
+    "--to", default=ROOT / "docs", type=click.Path(path_type=Path), help="Folder for the page."
+)
 def main(rounds: int, load_seconds: int, torch: tuple[str, str] | None, to: Path) -> None:
-    """Measure everything side by side and write the page, its plots and the figures."""
+    """Measure everything side by side; write the page, its plots and the figures."""
     results = measure.Results()
     engines = dict[str, tuple[str, ...]](measure.ENGINES)
     if torch:
@@ -54,9 +59,9 @@ def main(rounds: int, load_seconds: int, torch: tuple[str, str] | None, to: Path
     with tempfile.TemporaryDirectory(prefix="bench-") as name:
         folder = Path(name)
         with console.status("making images and bundles"):
-            measure.prepare(folder)
+            measure.make_inputs(folder)
         run(results, folder, engines, rounds, console)
-        told: dict[str, Any] = {
+        document: dict[str, Any] = {
             "date": datetime.now(UTC).date().isoformat(),
             "machine": machine.describe({"torch": torch[1]} if torch else {}),
             "ratios": report.ratios(results),
@@ -66,11 +71,12 @@ def main(rounds: int, load_seconds: int, torch: tuple[str, str] | None, to: Path
             "package": package(),
         }
     to.mkdir(parents=True, exist_ok=True)
-    report.write(results, told, to)
-    for ratio, value in told["ratios"].items():
-        mark = "[green]met[/]" if value <= report.BARS[ratio] else "[red]not met[/]"
-        console.print(f"{ratio:<34} {value:6.3f}  (at most {report.BARS[ratio]:.2f}) {mark}")
-    console.print(f"Peak memory {told['peak_memory_mb']} MB. Written: {to / 'benchmarks.md'}")
+    report.write(results, document, to)
+    for ratio, value in document["ratios"].items():
+        limit = report.LIMITS[ratio]
+        verdict = "[green]met[/]" if value <= limit else "[red]not met[/]"
+        console.print(f"{ratio:<34} {value:6.3f}  (at most {limit:.2f}) {verdict}")
+    console.print(f"Peak memory {document['peak_memory_mb']} MB. Written: {to / 'benchmarks.md'}")
 
 
 def run(
@@ -80,19 +86,11 @@ def run(
     rounds: int,
     console: Console,
 ) -> None:
-    """Everything but the load: each kind of measurement with its own progress."""
-    s3 = LocalS3()
-    s3.start()
-    try:
-        client = s3.client()
-        client.create_bucket(Bucket=BUCKET)
-        for precision in PRECISIONS:
-            for file in (folder / precision).iterdir():
-                client.put_object(
-                    Bucket=BUCKET, Key=f"{precision}/{file.name}", Body=file.read_bytes()
-                )
+    """Run all measurements but the load, with their progress."""
+    with LocalS3() as s3:
         variables = {
-            precision: s3.variables | {"MODEL_URI": f"s3://{BUCKET}/{precision}"}
+            precision: s3.variables
+            | {"MODEL_URI": s3.fill_from(BUCKET, precision, folder / precision)}
             for precision in PRECISIONS
         }
         float32, int8 = variables["float32"], variables["int8"]
@@ -103,24 +101,24 @@ def run(
             TimeElapsedColumn(),
             TimeRemainingColumn(),
         )
-        turns = rounds * (4 + len(measure.ASKED) * len(measure.REQUESTS) + 2 + 3 * len(engines) + 2)
+        turns = rounds * (
+            4 + len(measure.REQUEST_RUNS) * len(measure.REQUESTS) + 2 + 3 * len(engines) + 2
+        )
         with Progress(*columns, console=console) as progress:
             task = progress.add_task("", total=turns)
 
-            def tick(what: str) -> None:
-                progress.update(task, description=what, advance=1)
+            def tick(description: str) -> None:
+                progress.update(task, description=description, advance=1)
 
             measure.start_up(results, folder, float32, rounds, tick)
             measure.requests(results, folder, by_contender, rounds, tick)
             measure.steps(results, folder, variables, rounds, tick)
             measure.engines(results, folder, engines, rounds, tick)
             measure.preparation(results, folder, rounds, tick)
-    finally:
-        s3.stop()
 
 
 def package() -> dict[str, int]:
-    """Bytes of the function and its layers, where they have been built."""
+    """Bytes of the function and its layers; empty: they are not built."""
     parts = [part for part in contenders.BUILT.glob("*") if part.is_dir()]
     return {
         part.name: sum(file.stat().st_size for file in part.rglob("*") if file.is_file())

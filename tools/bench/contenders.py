@@ -1,4 +1,4 @@
-"""Contenders: processes that are asked in turn, so that what slows the machine slows them all."""
+"""Contenders: processes that take turns, so that what slows the machine slows them all."""
 
 import json
 import os
@@ -12,6 +12,7 @@ from pathlib import Path
 from statistics import median, quantiles
 from typing import Any
 
+from tools.errors import ToolError
 from tools.project import ROOT
 
 BUILT = ROOT / ".aws-sam" / "build"
@@ -19,7 +20,7 @@ BUILT = ROOT / ".aws-sam" / "build"
 LAYERS = [
     path for path in (BUILT / "MxnetLayer/python", BUILT / "OpencvLayer/python") if path.is_dir()
 ]
-# Those that run on what pip installs.
+# Contenders that run on the wheels.
 _PEERS = ("2017", "onnxruntime", "openvino", "torch")
 
 
@@ -38,20 +39,20 @@ class Sample:
         return median(self.values)
 
     def describe(self) -> dict[str, float]:
-        """Median, quartiles, the least, and how many."""
+        """Median, quartiles, minimum, and count."""
         values = self.values
         low, _, high = quantiles(values, n=4) if len(values) > 1 else (values[0],) * 3
-        found = {"median": median(values), "p25": low, "p75": high, "min": min(values)}
-        return {name: round(value, 4) for name, value in found.items()} | {"count": len(values)}
+        figures = {"median": median(values), "p25": low, "p75": high, "min": min(values)}
+        return {name: round(value, 4) for name, value in figures.items()} | {"count": len(values)}
 
 
 def environment(kind: str, variables: Mapping[str, str]) -> dict[str, str]:
-    """What a contender's process sees: none of the caller's settings, and by default one thread."""
+    """The environment of a contender: none of the caller's settings, and by default one thread."""
     layers = [] if kind.startswith(_PEERS) else LAYERS
-    places = [*layers, ROOT / "src", ROOT]
-    kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
-    return kept | {
-        "PYTHONPATH": os.pathsep.join(map(str, places)),
+    paths = [*layers, ROOT / "src", ROOT]
+    inherited = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
+    return inherited | {
+        "PYTHONPATH": os.pathsep.join(map(str, paths)),
         "OMP_NUM_THREADS": "1",
         "AWS_EC2_METADATA_DISABLED": "true",
         "POWERTOOLS_METRICS_NAMESPACE": "Bench",
@@ -60,56 +61,56 @@ def environment(kind: str, variables: Mapping[str, str]) -> dict[str, str]:
 
 
 class Worker:
-    """A contender that stays (see worker.py)."""
+    """A contender that keeps running (see worker.py)."""
 
     def __init__(
         self,
-        what: str,
+        task: str,
         kind: str,
         source: Path,
         variables: Mapping[str, str],
         python: str = sys.executable,
     ) -> None:
         self._process = subprocess.Popen(
-            [python, "-m", "tools.bench.worker", what, kind, str(source)],
+            [python, "-m", "tools.bench.worker", task, kind, str(source)],
             env=environment(kind, variables),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
         )
-        self._answer()
+        self._read()
 
-    def run(self, what: str, count: int) -> dict[str, list[float]]:
-        """``count`` runs: their "ms", and of our own requests which share was "not_inference"."""
-        answer: dict[str, list[float]] = self._ask(f"{what} {count}")
-        return answer
+    def run(self, name: str, count: int) -> dict[str, list[float]]:
+        """Do ``count`` runs; returns their "ms" and, of our requests, the share "not_inference"."""
+        figures: dict[str, list[float]] = self._send(f"{name} {count}")
+        return figures
 
     def peak_mb(self) -> float:
-        """The most memory it has held, MB."""
-        return float(self._ask("memory 0"))
+        """Its peak memory, MB."""
+        return float(self._send("memory 0"))
 
     def steps(self) -> dict[str, list[float]]:
-        """Of a profile: each step's ms, request by request."""
-        answer: dict[str, list[float]] = self._ask("steps 0")
-        return answer
+        """Of a profile: the ms of each step, request by request."""
+        figures: dict[str, list[float]] = self._send("steps 0")
+        return figures
 
     def stop(self) -> None:
         """End it."""
         self._process.kill()
         self._process.communicate()
 
-    def _ask(self, line: str) -> Any:
+    def _send(self, line: str) -> Any:
         assert self._process.stdin
         self._process.stdin.write(line + "\n")
         self._process.stdin.flush()
-        return self._answer()
+        return self._read()
 
-    def _answer(self) -> Any:
+    def _read(self) -> Any:
         assert self._process.stdout
         line = self._process.stdout.readline()
         if not line:
-            raise RuntimeError(self._process.communicate()[1].strip().splitlines()[-1])
+            raise ToolError(_last_line(self._process.communicate()[1]))
         return json.loads(line)
 
 
@@ -117,41 +118,46 @@ class Worker:
 def workers(
     kinds: Mapping[str, tuple[str, ...]], source: Path, variables: Mapping[str, Mapping[str, str]]
 ) -> Iterator[dict[str, Worker]]:
-    """A worker for each of ``kinds``, by name: what it does, as which kind, and in which Python."""
+    """A worker for each of ``kinds``: by name its task, its kind and, optionally, its Python."""
     with ExitStack() as stack:
-        started = {}
-        for name, (what, kind, *python) in kinds.items():
-            started[name] = Worker(what, kind, source, variables.get(name, {}), *python)
-            stack.callback(started[name].stop)
-        yield started
+        running = {}
+        for name, (task, kind, *python) in kinds.items():
+            running[name] = Worker(task, kind, source, variables.get(name, {}), *python)
+            stack.callback(running[name].stop)
+        yield running
 
 
-def start(kind: str, source: Path, variables: Mapping[str, str], *how: str) -> dict[str, Any]:
-    """One start from spawn to first answer (see start.py): seconds."""
-    done = subprocess.run(
-        [sys.executable, "-m", "tools.bench.start", kind, str(source), str(time.monotonic()), *how],
+def start(kind: str, source: Path, variables: Mapping[str, str], *options: str) -> dict[str, Any]:
+    """One start from spawn to first response (see start.py): seconds."""
+    arguments = [kind, str(source), str(time.monotonic()), *options]
+    process = subprocess.run(
+        [sys.executable, "-m", "tools.bench.start", *arguments],
         env=environment(kind, variables),
         capture_output=True,
         text=True,
         check=False,
     )
-    if done.returncode:
-        raise RuntimeError(done.stderr.strip().splitlines()[-1])
-    answer: dict[str, Any] = json.loads(done.stderr.splitlines()[-1])
-    return answer
+    if process.returncode:
+        raise ToolError(_last_line(process.stderr))
+    figures: dict[str, Any] = json.loads(process.stderr.splitlines()[-1])
+    return figures
 
 
-def imports(module: str) -> float:
-    """What importing ``module`` adds to a bare interpreter, ms."""
+def import_ms(module: str) -> float:
+    """How long a bare interpreter takes to import ``module``, ms."""
     code = (
         "import sys, time; before = time.perf_counter(); "
         f"__import__({module!r}); print((time.perf_counter() - before) * 1000)"
     )
-    done = subprocess.run(
+    process = subprocess.run(
         [sys.executable, "-c", code],
         env=environment("ours", {}),
         capture_output=True,
         text=True,
         check=True,
     )
-    return float(done.stdout.splitlines()[-1])
+    return float(process.stdout.splitlines()[-1])
+
+
+def _last_line(errors: str) -> str:
+    return (errors.strip().splitlines() or ["A contender ended without a message."])[-1]

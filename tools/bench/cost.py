@@ -1,7 +1,7 @@
 """What a million images cost, by memory size, from measured times and AWS's prices.
 
-Times come from docs/benchmarks.json, prices and their date from scripts/prices.json. The table
-is printed; with --write it is put into docs/operations.md, between its marks.
+Times are read from docs/benchmarks.json, prices and their date from tools/bench/prices.json. The
+table is printed; with --write it goes into its section of docs/deploy.md.
 """
 
 import json
@@ -12,22 +12,24 @@ from typing import Any, Self
 
 import click
 
-from tools.docs.marks import fill
+from tools.command import Command
+from tools.docs.sections import fill_section
+from tools.errors import ToolError
 from tools.project import ROOT
 
-PAGE = ROOT / "docs" / "operations.md"
-# Of the template's sizes, those whose times are measured or follow from one that is.
+PAGE = ROOT / "docs" / "deploy.md"
+# The template's sizes whose times are measured, or follow from one that is.
 SIZES_MB = (1024, 1769, 3538)
-# Lambda's processor time is in proportion to memory; this much is one vCPU.
+# Lambda gives processor time in proportion to memory: this much has one vCPU.
 _VCPU_MB = 1769
-# What a request writes: its log line and its metrics record.
+# The log line and the metrics record of a request.
 _LOG_BYTES = 1500
 _MILLION = 1_000_000
 
 
 @dataclass(frozen=True)
 class Prices:
-    """US dollars; see the file for what each is of."""
+    """US dollars; prices.json says for what."""
 
     date: str
     region: str
@@ -40,39 +42,39 @@ class Prices:
 
     @classmethod
     def read(cls, path: Path) -> Self:
-        """The prices in the JSON file ``path``. Raises click.ClickException: one is missing."""
+        """The prices in the JSON file ``path``. Raises ToolError: one is missing."""
         table = json.loads(path.read_text())
         try:
             return cls(**{name: table[name] for name in cls.__dataclass_fields__})
         except KeyError as missing:
-            raise click.ClickException(f"{path}: {missing} is missing") from missing
+            raise ToolError(f"{path}: {missing} is missing: add the price") from missing
 
 
 def duration_ms(by_vcpus: Mapping[int, float], memory_mb: int) -> float:
-    """A request's time at ``memory_mb``, ms; ``by_vcpus`` has it with one vCPU and with two.
+    """A request's time at ``memory_mb``, ms.
 
-    Less than one vCPU stretches the time that one takes.
+    by_vcpus: its times with one and with two vCPUs. Part of a vCPU takes longer in proportion.
     """
     vcpus = max(1, memory_mb // _VCPU_MB)
     return by_vcpus[vcpus] * max(1.0, _VCPU_MB / memory_mb)
 
 
 def million(prices: Prices, ms: float, memory_mb: int) -> dict[str, float]:
-    """What a million images cost: by REST API, by HTTP API, and read from S3 in batches."""
+    """The costs of a million images of ``ms`` each, dollars, by the way they come."""
     compute = _MILLION * ms / 1000 * memory_mb / 1024 * prices.lambda_gb_second
     logs = _MILLION * _LOG_BYTES / 1e9 * prices.logs_gb
-    asked = compute + logs + prices.lambda_million_requests
+    requests = compute + logs + prices.lambda_million_requests
     return {
         "Lambda alone": compute + prices.lambda_million_requests,
-        "by REST API": asked + prices.rest_api_million_requests,
-        "by HTTP API": asked + prices.http_api_million_requests,
-        # One invocation for many images: neither its request nor its log line counts.
+        "by REST API": requests + prices.rest_api_million_requests,
+        "by HTTP API": requests + prices.http_api_million_requests,
+        # One invocation has many images: its request and its log line cost next to nothing.
         "from S3, in batches": compute + prices.s3_million_gets,
     }
 
 
 def table(prices: Prices, measured: Mapping[str, Mapping[int, float]]) -> str:
-    """The costs in Markdown; ``measured`` has, by precision and number of vCPUs, ms."""
+    """The costs as a Markdown table. measured: ms by precision and number of vCPUs."""
     lines: list[str] = []
     for precision, by_vcpus in measured.items():
         for memory in SIZES_MB:
@@ -81,36 +83,39 @@ def table(prices: Prices, measured: Mapping[str, Mapping[int, float]]) -> str:
             if not lines:
                 lines = [f"| precision | memory, MB | ms | {' | '.join(costs)} |"]
                 lines.append("|---|" + "---:|" * (2 + len(costs)))
-            told = " | ".join(f"${cost:.2f}" for cost in costs.values())
-            lines.append(f"| {precision} | {memory:,} | {ms:.0f} | {told} |")
+            cells = " | ".join(f"${cost:.2f}" for cost in costs.values())
+            lines.append(f"| {precision} | {memory:,} | {ms:.0f} | {cells} |")
     return "\n".join(lines)
 
 
-def page(prices: Prices, told: dict[str, Any]) -> str:
-    """What docs/operations.md says of costs."""
-    asked = {1: "request_ms, 100 KB", 2: "request_ms, 100 KB, two threads"}
-    measured = {
-        each: {vcpus: told["runs"][what][f"ours {each}"]["median"] for vcpus, what in asked.items()}
-        for each in ("float32", "int8")
+def section(prices: Prices, benchmarks: dict[str, Any]) -> str:
+    """The section on costs. benchmarks: docs/benchmarks.json."""
+    runs = {
+        1: benchmarks["runs"]["request_ms, 100 KB"],
+        2: benchmarks["runs"]["request_ms, 100 KB, two threads"],
     }
-    about = f"""A million images of 100 KB, in dollars ({prices.region}, prices of {prices.date},
-no free tier), at the times measured on {told["date"]} (`docs/benchmarks.md`). Below 1,769 MB a
-function has part of a vCPU, so a request takes longer for the same money; 3,538 MB are two vCPUs.
-Waiting for a caller's server is paid for too, and comes on top; so do cold starts, and data that
-leaves AWS. `scripts/cost.py --write` brings the table up to date."""
-    return f"{about}\n\n{table(prices, measured)}"
+    measured = {
+        precision: {vcpus: run[f"ours {precision}"]["median"] for vcpus, run in runs.items()}
+        for precision in ("float32", "int8")
+    }
+    introduction = f"""A million images of 100 KB, in dollars ({prices.region}, prices of
+{prices.date}, no free tier), at the times measured on {benchmarks["date"]} (`docs/benchmarks.md`).
+Below 1,769 MB a function has part of a vCPU, so a request takes longer for the same money; 3,538 MB
+are two vCPUs. Waiting for a caller's server, cold starts and data that leaves AWS cost extra.
+`scripts/cost.py --write` updates the table."""
+    return f"{introduction}\n\n{table(prices, measured)}"
 
 
-@click.command(help=__doc__)
-@click.option("--write", is_flag=True, help="Put the table into docs/operations.md.")
+@click.command("scripts/cost.py", cls=Command, help=__doc__)
+@click.option("--write", is_flag=True, help="Write the table into docs/deploy.md.")
 def main(write: bool) -> None:
     figures = ROOT / "docs" / "benchmarks.json"
     if not figures.exists():
-        raise click.ClickException("There are no measurements yet: run `make bench`.")
-    text = page(
+        raise ToolError("There are no measurements yet: run `make bench`.")
+    text = section(
         Prices.read(Path(__file__).with_name("prices.json")), json.loads(figures.read_text())
     )
     if not write:
         click.echo(text)
         return
-    fill(PAGE, "cost", text)
+    fill_section(PAGE, "cost", text)

@@ -1,10 +1,12 @@
-"""JPEGs to measure with, drawn from a seed: as hard to decode as photographs of their size."""
+"""JPEGs to measure with, drawn from a seed, as hard to decode as photographs of their size."""
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
 _SEED = 7
+
+type Pixels = npt.NDArray[np.uint8]
 
 
 def small() -> bytes:
@@ -22,21 +24,22 @@ def calibration(count: int) -> list[bytes]:
     return [_encode(_draw(400, 300, seed), 30_000) for seed in range(count)]
 
 
-def _draw(width: int, height: int, seed: int = _SEED) -> npt.NDArray[np.uint8]:
-    """Noise whose power falls with its frequency, as that of photographs does."""
+def _draw(width: int, height: int, seed: int = _SEED) -> Pixels:
+    """Noise whose power falls with its frequency, as in photographs. (height, width, 3), uint8."""
     rng = np.random.default_rng(seed)
-    image = np.zeros((height, width, 3), np.float32)
+    noise = np.zeros((height, width, 3), np.float32)
     cells = 4
     while cells < width:
-        rough = rng.standard_normal((max(2, cells * height // width), cells, 3), np.float32)
-        image += cv2.resize(rough, (width, height), interpolation=cv2.INTER_CUBIC) * 120 / cells
+        coarse = rng.standard_normal((max(2, cells * height // width), cells, 3), np.float32)
+        noise += cv2.resize(coarse, (width, height), interpolation=cv2.INTER_CUBIC) * 120 / cells
         cells *= 2
-    low, high = np.percentile(image, (1, 99))
-    return np.clip((image - low) * 255 / (high - low), 0, 255).astype(np.uint8)
+    low, high = np.percentile(noise, (1, 99))
+    pixels: Pixels = np.clip((noise - low) * 255 / (high - low), 0, 255).astype(np.uint8)
+    return pixels
 
 
-def _encode(pixels: npt.NDArray[np.uint8], size: int) -> bytes:
-    """The JPEG of the best quality that is not above ``size`` bytes, at least of quality 30."""
+def _encode(pixels: Pixels, size: int) -> bytes:
+    """The JPEG of the best quality within ``size`` bytes; the quality is 30 at least."""
     low, high = 30, 98
     while low < high:
         middle = (low + high + 1) // 2

@@ -1,17 +1,11 @@
-"""A sustained load: requests are sent when they are due, whatever has become of the others.
+"""A sustained load: each request is sent when it is due, whether or not others were answered.
 
-So a server that falls behind is seen to: each answer's time counts from when its request was
-due. (A load of clients that wait for their last answer would slow down with the server.)
+A response's time counts from when its request was due, so that a server that falls behind shows it.
+(Clients that wait for their last response would slow down with the server.)
 """
 
 import asyncio
-import contextlib
 import http.server
-import os
-import signal
-import socket
-import subprocess
-import sys
 import threading
 import time
 from collections import Counter
@@ -23,23 +17,21 @@ from statistics import mean, quantiles
 from urllib.parse import quote
 
 import aiohttp
-import requests
 from rich.console import Console
 
-from tools.project import ROOT
+from tools.local.process import run_local_stack
 
-RATE = 75.0  # the blog post's
+RATE = 75.0  # requests a second, as in the blog post
 _TRIAL_S = 10.0
-# A rate is held where nothing fails and hardly anybody waits for longer.
-_PATIENCE_MS = 1000.0
-_STEP = 1.2
+# A rate is sustained when no request fails and 99 % take less.
+_MAX_P99_MS = 1000.0
+_RATE_STEP = 1.2
 _TIMEOUT_S = 30.0
-_START_S = 120.0
 
 
 @dataclass(frozen=True)
 class Load:
-    """What came of a load. rate: requests a second; errors: how many of each kind."""
+    """The result of a load. rate: requests a second. ms: of each response. errors: by kind."""
 
     rate: float
     seconds: float
@@ -47,36 +39,35 @@ class Load:
     errors: Counter[str]
 
     @property
-    def is_held(self) -> bool:
-        return not self.errors and self.quantile(99) < _PATIENCE_MS
+    def is_sustained(self) -> bool:
+        return not self.errors and self.quantile(99) < _MAX_P99_MS
 
     def quantile(self, percent: int) -> float:
-        """The time below which ``percent`` of the answers came, ms."""
+        """The time within which ``percent`` of the responses came, ms."""
         return quantiles(self.ms, n=100)[percent - 1] if len(self.ms) > 1 else float("inf")
 
     def describe(self) -> dict[str, float]:
-        """Its figures, as docs/benchmarks.json has them."""
-        found = {f"p{percent}_ms": self.quantile(percent) for percent in (50, 90, 99)}
-        found |= {"mean_ms": mean(self.ms or [0.0]), "max_ms": max(self.ms, default=0.0)}
-        told = {name: round(value, 1) for name, value in found.items()}
+        """Its figures, in the form of docs/benchmarks.json."""
+        times = {f"p{percent}_ms": self.quantile(percent) for percent in (50, 90, 99)}
+        times |= {"mean_ms": mean(self.ms or [0.0]), "max_ms": max(self.ms, default=0.0)}
         return {
             "rate": round(self.rate, 1),
             "seconds": self.seconds,
             "requests": len(self.ms) + self.errors.total(),
             "errors": self.errors.total(),
-            **told,
+            **{name: round(ms, 1) for name, ms in times.items()},
         }
 
 
 async def drive(url: str, rate: float, seconds: float, tick: Callable[[], None]) -> Load:
-    """Ask for ``url`` ``rate`` times a second for ``seconds``; ``tick`` hears of each answer."""
+    """Request ``url`` ``rate`` times a second for ``seconds``; each response calls ``tick``."""
     times: list[float] = []
     errors: Counter[str] = Counter()
     timeout = aiohttp.ClientTimeout(total=_TIMEOUT_S)
     connector = aiohttp.TCPConnector(limit=0)
     async with aiohttp.ClientSession(timeout=timeout, connector=connector) as session:
 
-        async def ask(due: float) -> None:
+        async def send(due: float) -> None:
             try:
                 async with session.get(url) as response:
                     await response.read()
@@ -88,70 +79,75 @@ async def drive(url: str, rate: float, seconds: float, tick: Callable[[], None])
                 errors[type(error).__name__] += 1
             tick()
 
-        started = time.perf_counter()
+        start = time.perf_counter()
         async with asyncio.TaskGroup() as tasks:
             for number in range(round(rate * seconds)):
-                due = started + number / rate
+                due = start + number / rate
                 await asyncio.sleep(max(0.0, due - time.perf_counter()))
-                tasks.create_task(ask(due))
+                tasks.create_task(send(due))
     return Load(rate, seconds, times, errors)
 
 
 def run(url: str, rate: float, seconds: float, console: Console) -> Load:
-    """``drive``, with its progress shown."""
-    count, answered = round(rate * seconds), 0
+    """``drive``, with a progress line."""
+    total, count = round(rate * seconds), 0
     with console.status("") as status:
 
         def tick() -> None:
-            nonlocal answered
-            answered += 1
-            status.update(f"{rate:.0f} a second: {answered} of {count} answered")
+            nonlocal count
+            count += 1
+            status.update(f"{rate:.0f} a second: {count} of {total} answered")
 
         load = asyncio.run(drive(url, rate, seconds, tick))
-    held = "held" if load.is_held else f"not held {dict(load.errors) or ''}"
-    console.print(f"  {rate:5.1f} a second: 99 % within {load.quantile(99):.0f} ms, {held}")
+    verdict = "sustained" if load.is_sustained else f"not sustained {dict(load.errors) or ''}"
+    console.print(f"  {rate:5.1f} a second: 99 % within {load.quantile(99):.0f} ms, {verdict}")
     return load
 
 
-def highest(url: str, console: Console, above: float = 20.0) -> float:
-    """The highest rate that is held, to a twentieth; 0: not even ``above`` is."""
-    held, failed = 0.0, above
-    while run(url, failed, _TRIAL_S, console).is_held:
-        held, failed = failed, failed * _STEP
-    while held and failed / held > 1.05:
-        middle = (held + failed) / 2
-        if run(url, middle, _TRIAL_S, console).is_held:
-            held = middle
+def highest_rate(url: str, console: Console, lowest: float = 20.0) -> float:
+    """The highest rate that is sustained, to 5 %; 0: not even ``lowest`` is."""
+    sustained, failed = 0.0, lowest
+    while run(url, failed, _TRIAL_S, console).is_sustained:
+        sustained, failed = failed, failed * _RATE_STEP
+    while sustained and failed / sustained > 1.05:
+        middle = (sustained + failed) / 2
+        if run(url, middle, _TRIAL_S, console).is_sustained:
+            sustained = middle
         else:
             failed = middle
-    return held
+    return sustained
 
 
 def measure(
     folder: Path, rate: float, seconds: float, console: Console
 ) -> dict[str, dict[str, float]]:
-    """The whole local stack, float32 and int8, at ``rate`` or at what is held below it."""
-    found = {}
+    """Load the local stack, float32 and int8, at ``rate`` or at the highest it sustains below."""
+    figures = {}
     for precision in ("float32", "int8"):
         console.print(f"Load, {precision}")
         with (
             image_server(folder / "100 KB.jpg") as image,
-            stack(folder / precision, image) as api,
+            run_local_stack(
+                folder / f"{precision}.log",
+                MODEL=str(folder / precision),
+                ENVIRONMENTS="2",
+                PRIVATE_URL_HOSTS=image.split("/")[2],
+            ) as api,
         ):
             url = f"{api}/predict?url={quote(image, safe='')}"
             run(url, 10, 3, console)
-            most = highest(url, console)
+            most = highest_rate(url, console)
             load = run(url, min(rate, most) if most else rate, seconds, console)
-            while most and not load.is_held:  # what was held for a trial, but not for long
+            while most and not load.is_sustained:  # It was, for the length of a trial.
                 most *= 0.9
                 load = run(url, min(rate, most), seconds, console)
-            found[precision] = load.describe() | {"highest_rate": round(most, 1)}
-    return found
+            figures[precision] = load.describe() | {"highest_rate": round(most, 1)}
+    return figures
 
 
 @contextmanager
 def image_server(image: Path) -> Iterator[str]:
-    """Serve ``image`` on this machine; its address."""
+    """Serve the file ``image`` on this machine; yields its address."""
     data = image.read_bytes()
 
     class Handler(http.server.BaseHTTPRequestHandler):
@@ -169,39 +165,3 @@ def image_server(image: Path) -> Iterator[str]:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{server.server_address[1]}/image.jpg"
         server.shutdown()
-
-
-@contextmanager
-def stack(bundle: Path, image: str, environments: int = 2) -> Iterator[str]:
-    """`make run` on a free port; its address. Raises RuntimeError: it does not come up."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    settings = {"PRIVATE_URL_HOSTS": image.split("/")[2]}
-    options = ["--model", str(bundle), "--port", str(port), "--environments", str(environments)]
-    process = subprocess.Popen(
-        [sys.executable, str(ROOT / "scripts" / "run.py"), *options],
-        env=os.environ | settings,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    url = f"http://127.0.0.1:{port}"
-    try:
-        _wait(url, process)
-        yield url
-    finally:
-        process.send_signal(signal.SIGTERM)
-        process.communicate(timeout=30)
-
-
-def _wait(url: str, process: subprocess.Popen[str]) -> None:
-    end = time.monotonic() + _START_S
-    while time.monotonic() < end:
-        if process.poll() is not None:
-            raise RuntimeError(process.communicate()[1].strip())
-        with contextlib.suppress(requests.ConnectionError):
-            if requests.get(f"{url}/health", timeout=5).ok:
-                return
-        time.sleep(0.2)
-    raise RuntimeError("the local stack does not come up")

@@ -1,4 +1,4 @@
-"""The machine that measured."""
+"""The machine that measures."""
 
 import os
 import platform
@@ -22,9 +22,9 @@ _PACKAGES = (
 
 
 def describe(others: Mapping[str, str]) -> dict[str, str]:
-    """Its processor, memory and software; ``others`` are versions of what another Python has."""
+    """Its processor, memory and software. others: versions of packages in another Python."""
     layers = "as `make build` made them" if LAYERS else "not built, so the wheels are measured"
-    versions = {name: version(name) for name in _PACKAGES} | others
+    versions = {name: version(name) for name in _PACKAGES} | dict(others)
     processor = Path("/proc/cpuinfo").read_text()
     name = re.search(r"model name\s*: (.+)", processor)
     flags = set((re.search(r"flags\s*: (.+)", processor) or [""])[0].split())

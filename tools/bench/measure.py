@@ -1,4 +1,4 @@
-"""What is measured, round by round: each contender once in every round, in turn."""
+"""The measurements: in every round each contender takes one turn."""
 
 import base64
 import subprocess
@@ -14,6 +14,7 @@ from classifier.model.bundle import Folder, read_bundle
 from classifier.model.lean_mxnet import mx
 from tools.bench import contenders, images, onnx_resnet
 from tools.bench.contenders import Sample, Worker
+from tools.errors import ToolError
 from tools.project import ROOT
 
 type Tick = Callable[[str], None]
@@ -24,9 +25,9 @@ REQUESTS = {
     "2017": ("request", "2017"),
 }
 TWO_THREADS = "100 KB, two threads"
-# By the number of everybody's threads, as functions of one vCPU and of two have them: what is
-# asked, and with which image. The strategy of 2017 takes one at a time.
-ASKED = {
+# By number of threads, as functions with one vCPU and with two have them: the name of each
+# measurement, and the worker's run. The strategy of 2017 takes one image a request.
+REQUEST_RUNS = {
     "1": {"100 KB": "100 KB", "12 MP": "12 MP", "16 x 100 KB": "16 x 100 KB"},
     "2": {TWO_THREADS: "100 KB"},
 }
@@ -39,7 +40,7 @@ ENGINES = {
     "OpenVINO default": ("engine", "openvino default"),
 }
 TORCH = "PyTorch"
-PREPARATION = {"ours": ("prepare", "reduced"), "whole": ("prepare", "whole")}
+PREPARATIONS = {"ours": ("prepare", "reduced"), "whole": ("prepare", "whole")}
 IMPORTS = {
     "numpy": "NumPy",
     "cv2": "OpenCV (and NumPy)",
@@ -54,7 +55,7 @@ IMPORTS = {
 
 @dataclass
 class Results:
-    """Samples by what was measured and of whom."""
+    """Samples, by what was measured and by contender."""
 
     starts: dict[str, Sample] = field(default_factory=dict)
     phases: dict[str, list[Any]] = field(default_factory=dict)
@@ -67,8 +68,8 @@ class Results:
     peak_mb: dict[str, float] = field(default_factory=dict)
 
 
-def prepare(folder: Path) -> None:
-    """Make in ``folder`` all that is measured with: images, bundles, the peers' network."""
+def make_inputs(folder: Path) -> None:
+    """Make the inputs in ``folder``: images, bundles, the peers' network."""
     for name, data in (("100 KB", images.small()), ("12 MP", images.large())):
         (folder / f"{name}.jpg").write_bytes(data)
         (folder / f"{name}.b64").write_text(base64.b64encode(data).decode())
@@ -80,33 +81,40 @@ def prepare(folder: Path) -> None:
     (folder / "calibration").mkdir()
     for number, data in enumerate(images.calibration(24)):
         (folder / "calibration" / f"{number}.jpg").write_bytes(data)
-    images, int8 = str(folder / "calibration"), str(folder / "int8")
-    _model("quantize", str(folder / "float32"), "--images", images, "--to", int8, "--force")
+    _model(
+        "quantize",
+        str(folder / "float32"),
+        "--images",
+        str(folder / "calibration"),
+        "--to",
+        str(folder / "int8"),
+        "--force",
+    )
 
 
 def _model(*arguments: str) -> None:
-    """Run the model tool. Raises RuntimeError, which says what it said."""
-    done = subprocess.run(
+    """Run the model tool. Raises ToolError, with the tool's message."""
+    process = subprocess.run(
         [sys.executable, str(ROOT / "scripts" / "model.py"), *arguments],
         capture_output=True,
         text=True,
         check=False,
     )
-    if done.returncode:
-        raise RuntimeError(done.stderr.strip())
+    if process.returncode:
+        raise ToolError(process.stderr.strip())
 
 
 def start_up(
     results: Results, folder: Path, variables: Mapping[str, str], rounds: int, tick: Tick
 ) -> None:
-    """Spawn to first answer, bundle read from S3 over HTTP; then the same in phases."""
+    """Spawn to first response, the bundle read from S3 over HTTP; then the same in phases."""
     for kind in ("ours", "2017"):
-        contenders.start(kind, folder, variables)  # files into the cache, bytecode written
+        contenders.start(kind, folder, variables)  # fills the page cache, writes bytecode
     for _ in range(rounds):
         for kind in ("ours", "2017"):
             tick(f"start-up, {kind}")
-            once = contenders.start(kind, folder, variables)
-            results.starts.setdefault(kind, Sample()).rounds.append([once["total"]])
+            figures = contenders.start(kind, folder, variables)
+            results.starts.setdefault(kind, Sample()).rounds.append([figures["total"]])
     for _ in range(rounds):
         for kind in ("ours", "2017"):
             tick(f"start-up in phases, {kind}")
@@ -115,7 +123,7 @@ def start_up(
             )
         for module in IMPORTS:
             sample = results.imports.setdefault(module, Sample())
-            sample.rounds.append([contenders.imports(module)])
+            sample.rounds.append([contenders.import_ms(module)])
 
 
 def requests(
@@ -125,31 +133,31 @@ def requests(
     rounds: int,
     tick: Tick,
 ) -> None:
-    """Warm requests with the image in the body, and what memory they took with one thread."""
-    for threads, asked in ASKED.items():
-        given = {name: {**each, "OMP_NUM_THREADS": threads} for name, each in variables.items()}
-        with contenders.workers(REQUESTS, folder, given) as workers:
+    """Warm requests with the image in the body, and the peak memory with one thread."""
+    for threads, runs in REQUEST_RUNS.items():
+        threaded = {name: {**each, "OMP_NUM_THREADS": threads} for name, each in variables.items()}
+        with contenders.workers(REQUESTS, folder, threaded) as workers:
             for worker in workers.values():
                 worker.run("100 KB", 2)
             for _ in range(rounds):
                 for name, worker in workers.items():
                     tick(f"requests, threads: {threads}, {name}")
-                    _ask(results, name, worker, asked)
+                    _request(results, name, worker, runs)
             if threads == "1":
                 results.peak_mb = {name: worker.peak_mb() for name, worker in workers.items()}
 
 
-def _ask(results: Results, name: str, worker: Worker, asked: Mapping[str, str]) -> None:
+def _request(results: Results, name: str, worker: Worker, runs: Mapping[str, str]) -> None:
     """One turn of the contender ``name``; fewer requests where each takes long."""
-    for what, image in asked.items():
-        if (name, image) == ("2017", "16 x 100 KB"):
+    for measurement, run in runs.items():
+        if (name, run) == ("2017", "16 x 100 KB"):
             continue
-        count = 2 if image != "100 KB" else 3 if name == "2017" else 20
-        seen = worker.run(image, count)
-        kept = results.requests.setdefault(what, {}).setdefault(name, Sample())
-        kept.rounds.append(seen["ms"])
-        if (what, name) == ("100 KB", "ours float32"):
-            results.not_inference.rounds.append(seen["not_inference"])
+        count = 2 if run != "100 KB" else 3 if name == "2017" else 20
+        figures = worker.run(run, count)
+        sample = results.requests.setdefault(measurement, {}).setdefault(name, Sample())
+        sample.rounds.append(figures["ms"])
+        if (measurement, name) == ("100 KB", "ours float32"):
+            results.not_inference.rounds.append(figures["not_inference"])
 
 
 def steps(
@@ -159,42 +167,42 @@ def steps(
     rounds: int,
     tick: Tick,
 ) -> None:
-    """Where the time of our warm request goes; the clocks make it a little longer."""
+    """The steps of our warm request; the clocks make it a little longer."""
     with contenders.workers(PROFILES, folder, variables) as workers:
         for worker in workers.values():
             worker.run("100 KB", 2)
-        whole: dict[str, Sample] = {name: Sample() for name in workers}
+        requests: dict[str, Sample] = {name: Sample() for name in workers}
         for _ in range(rounds):
             for name, worker in workers.items():
                 tick(f"steps of a request, {name}")
-                whole[name].rounds.append(worker.run("100 KB", 10)["ms"])
+                requests[name].rounds.append(worker.run("100 KB", 10)["ms"])
         for name, worker in workers.items():
-            found = {step: Sample([ms[2:]]) for step, ms in worker.steps().items()}
-            results.steps[name] = {**found, "in all": whole[name]}
+            samples = {step: Sample([ms[2:]]) for step, ms in worker.steps().items()}
+            results.steps[name] = {**samples, "in all": requests[name]}
 
 
 def engines(
     results: Results, folder: Path, kinds: Mapping[str, tuple[str, ...]], rounds: int, tick: Tick
 ) -> None:
-    """The network alone, one thread; ``kinds`` is ENGINES or has more of them."""
+    """The network alone, on one thread. kinds: ENGINES, or more of them."""
     with contenders.workers(kinds, folder, {}) as workers:
         for batch in (1, 8, 16):
-            what = f"batch {batch}"
+            run = f"batch {batch}"
             for worker in workers.values():
-                worker.run(what, 2)
+                worker.run(run, 2)
             for _ in range(rounds):
                 for name, worker in workers.items():
-                    tick(f"{what}, {name}")
-                    seen = worker.run(what, max(2, 16 // batch))
-                    kept = results.engines.setdefault(what, {}).setdefault(name, Sample())
-                    kept.rounds.append(seen["ms"])
+                    tick(f"{run}, {name}")
+                    figures = worker.run(run, max(2, 16 // batch))
+                    sample = results.engines.setdefault(run, {}).setdefault(name, Sample())
+                    sample.rounds.append(figures["ms"])
 
 
 def preparation(results: Results, folder: Path, rounds: int, tick: Tick) -> None:
     """A 12-megapixel JPEG to tensor."""
-    with contenders.workers(PREPARATION, folder, {}) as workers:
+    with contenders.workers(PREPARATIONS, folder, {}) as workers:
         for _ in range(rounds):
             for name, worker in workers.items():
                 tick(f"12 MP to tensor, {name}")
-                seen = worker.run("12 MP", 3)
-                results.preparation.setdefault(name, Sample()).rounds.append(seen["ms"])
+                figures = worker.run("12 MP", 3)
+                results.preparation.setdefault(name, Sample()).rounds.append(figures["ms"])

@@ -1,6 +1,6 @@
-"""The synthetic ResNet-18 as an ONNX file, for the peers: same network, same weights.
+"""The synthetic ResNet-18 as an ONNX file for the peers: same network, same weights.
 
-Written operator by operator from the architecture, not with MXNet's exporter.
+It is built operator by operator from the architecture, not with MXNet's exporter.
 """
 
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 
 def write(weights: Mapping[str, Any], path: Path) -> None:
-    """Write the network with ``weights``, arrays by name, to ``path``; its output are logits."""
+    """Write the network with ``weights``, arrays by name, to ``path``; its output is logits."""
     graph = _Graph(weights)
     x = graph.add("Relu", graph.norm("data", "", 0, kernel=7, stride=2))
     x = graph.add("MaxPool", x, kernel_shape=[3, 3], strides=[2, 2], pads=[1, 1, 1, 1])

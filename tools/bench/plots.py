@@ -12,7 +12,7 @@ from tools.bench.measure import Results
 
 mpl.use("svg")
 mpl.rcParams |= {
-    "svg.hashsalt": "bench",  # the same file for the same figures
+    "svg.hashsalt": "bench",  # The same figures give the same file.
     "svg.fonttype": "none",
     "font.size": 9,
     "axes.spines.top": False,
@@ -22,7 +22,7 @@ _OURS, _OTHERS = "#2a6f97", "#b0b7bd"
 
 
 def draw(results: Results, folder: Path) -> None:
-    """Draw all of them into ``folder``."""
+    """Draw all plots into ``folder``."""
     folder.mkdir(parents=True, exist_ok=True)
     _bars(
         results.requests["100 KB"], "ms a warm request, 100 KB JPEG", folder / "bench-request.svg"
@@ -34,33 +34,33 @@ def draw(results: Results, folder: Path) -> None:
 def _bars(samples: Mapping[str, Sample], label: str, path: Path) -> None:
     figure, axes = plt.subplots(figsize=(7, 0.45 * len(samples) + 0.9), layout="constrained")
     names = list(samples)[::-1]
-    found = [samples[name].describe() for name in names]
-    middle = [each["median"] for each in found]
+    figures = [samples[name].describe() for name in names]
+    medians = [each["median"] for each in figures]
     spread = [
-        [each["median"] - each["p25"] for each in found],
-        [each["p75"] - each["median"] for each in found],
+        [each["median"] - each["p25"] for each in figures],
+        [each["p75"] - each["median"] for each in figures],
     ]
     colors = [_OURS if "ours" in name else _OTHERS for name in names]
-    axes.barh(names, middle, color=colors, xerr=spread, error_kw={"lw": 1, "ecolor": "#333"})
-    for index, value in enumerate(middle):
-        axes.annotate(f" {value:.3g}", (found[index]["p75"], index), va="center")
+    axes.barh(names, medians, color=colors, xerr=spread, error_kw={"lw": 1, "ecolor": "#333"})
+    for index, value in enumerate(medians):
+        axes.annotate(f" {value:.3g}", (figures[index]["p75"], index), va="center")
     axes.set_xlabel(f"{label} (median, quartiles)")
     _save(figure, path)
 
 
 def _phases(phases: Mapping[str, list[Any]], path: Path) -> None:
     figure, axes = plt.subplots(figsize=(7, 2.6), layout="constrained")
-    colors = mpl.colormaps["tab20"].colors  # type: ignore[attr-defined]
-    seen: dict[str, Any] = {}
-    for row, (kind, runs) in enumerate(reversed(phases.items())):
+    colors = mpl.colormaps["tab20"].colors
+    phase_colors: dict[str, Any] = {}
+    for row, (kind, runs) in enumerate(reversed(list(phases.items()))):
         last = 0.0
         for index, (name, _) in enumerate(runs[0]["reached"]):
             at = Sample([[run["reached"][index][1] for run in runs]]).median
-            color = seen.setdefault(name, colors[len(seen) % len(colors)])
+            color = phase_colors.setdefault(name, colors[len(phase_colors) % len(colors)])
             axes.barh(kind, at - last, left=last, color=color, label=name if row == 0 else None)
             last = at
         axes.annotate(f" {last:.2f} s", (last, row), va="center")
-    handles = [mpl.patches.Patch(color=color, label=name) for name, color in seen.items()]
+    handles = [mpl.patches.Patch(color=color, label=name) for name, color in phase_colors.items()]
     axes.legend(
         handles=handles, loc="upper center", bbox_to_anchor=(0.5, -0.3), ncols=3, frameon=False
     )

@@ -1,6 +1,6 @@
-"""The synthetic ResNet-18 in PyTorch, run as people run it: eagerly, in inference mode.
+"""The synthetic ResNet-18 in PyTorch, run in the usual way: eagerly, in inference mode.
 
-Needs nothing but PyTorch and NumPy, in whatever Python has them: this may not be ours.
+It needs only PyTorch and NumPy, so that another Python than ours can run it.
 """
 
 from collections.abc import Callable
@@ -11,11 +11,11 @@ import numpy as np
 
 
 def load(path: Path) -> Callable[[Any], Any]:
-    """The network whose arrays the file ``path`` (.npz) holds, one thread.
+    """The network with the arrays of the file ``path`` (.npz), on one thread.
 
-    It takes images, (n, 3, 224, 224) float32, and gives logits, (n, 1000) float32.
+    It takes tensors, (n, 3, 224, 224) float32, and returns logits, (n, 1000) float32.
     """
-    import torch  # noqa: PLC0415  (not every worker has it)
+    import torch  # noqa: PLC0415  (not every Python has it)
     from torch.nn import functional  # noqa: PLC0415
 
     torch.set_num_threads(1)
@@ -35,7 +35,6 @@ def load(path: Path) -> Callable[[Any], Any]:
             x = norm(x, place, first + 2, stride)
         return functional.relu_(y + x)
 
-    @torch.inference_mode()
     def forward(tensors: Any) -> Any:
         x = functional.relu_(norm(torch.from_numpy(tensors), "", 0, 2))
         x = functional.max_pool2d(x, 3, stride=2, padding=1)
@@ -46,4 +45,5 @@ def load(path: Path) -> Callable[[Any], Any]:
         x = functional.linear(x.mean((2, 3)), weights["dense0_weight"], weights["dense0_bias"])
         return x.numpy()
 
-    return forward
+    inference: Callable[[Any], Any] = torch.inference_mode()(forward)
+    return inference

@@ -1,8 +1,7 @@
-#!/usr/bin/env python
-"""Checks what `sam build` made, before Lambda does: sizes, libraries, and whom they were built for.
+"""Checks what `sam build` made: its size, and its libraries.
 
-Lambda tells none of this at deployment but the size; a library that is missing or too new shows at
-the first request. Every finding names the file that is to blame.
+At deployment Lambda checks the size alone. A library that is missing, too new or built for another
+processor would fail the first request. Every finding names the file at fault.
 """
 
 import io
@@ -23,12 +22,14 @@ from tools.checks.libraries import (
     read_libraries,
     version_findings,
 )
-from tools.docs.marks import fill
+from tools.command import Command
+from tools.docs.sections import fill_section
+from tools.errors import ToolError
 
-# Bytes of the function and all of its layers, unzipped: what Lambda takes, and what we allow.
+# Bytes of the function and all of its layers, unzipped: Lambda's limit, and ours.
 LAMBDA_BYTES = 262_144_000
 OUR_BYTES = 235_000_000
-# Bytes of all zips together: what a deployment uploads.
+# Bytes of all zips together, which a deployment uploads.
 ZIP_BYTES = 70_000_000
 
 # Where a template names the folder of a resource.
@@ -53,8 +54,8 @@ class Part:
         """Bytes by top-level package or file; a layer's packages lie in ``python``."""
         sizes: dict[str, int] = {}
         for file in self.files():
-            inside = file.relative_to(self.folder).parts
-            top = inside[1] if inside[0] == "python" and len(inside) > 1 else inside[0]
+            names = file.relative_to(self.folder).parts
+            top = names[1] if names[0] == "python" and len(names) > 1 else names[0]
             sizes[top] = sizes.get(top, 0) + file.stat().st_size
         return dict(sorted(sizes.items(), key=lambda item: -item[1]))
 
@@ -73,43 +74,46 @@ class Part:
 def parts_of(build: Path) -> list[Part]:
     """The functions' folders and the layers', as the built template in ``build`` names them.
 
-    Raises ClickException when there is no built template or a folder that it names is missing.
+    Raises ToolError: there is no built template, or a folder that it names is missing.
     """
     template = build / "template.yaml"
     if not template.is_file():
-        raise click.ClickException(f"{template} is missing: run `sam build` first")
+        raise ToolError(f"{template} is missing: run `sam build` first")
     parts: dict[Path, Part] = {}
     for name, resource in parse_yaml_file(str(template))["Resources"].items():
         key = PROPERTIES.get(resource["Type"])
         if key:
             folder = (build / resource["Properties"][key]).resolve()
             if not folder.is_dir():
-                raise click.ClickException(f"{template}: {name}'s {folder} is missing")
+                raise ToolError(f"{template}: {name}'s {folder} is missing: run `sam build` again")
             # Functions may share their code.
             parts.setdefault(folder, Part(name, folder, is_layer=key == "ContentUri"))
     return list(parts.values())
 
 
-def together(parts: list[Part]) -> list[Part]:
-    """What Lambda counts together: the largest function, and the layers, which all of them have."""
+def largest_deployment(parts: list[Part]) -> list[Part]:
+    """The parts whose sizes Lambda adds up: the largest function, and the layers of them all."""
     largest = max((part for part in parts if not part.is_layer), key=Part.total)
     return [largest, *(part for part in parts if part.is_layer)]
 
 
 def size_findings(parts: list[Part]) -> Iterator[str]:
-    """Whether Lambda, and we, allow the size; blames the largest file."""
+    """Whether the size is within Lambda's limit and ours; a finding names the largest file."""
     total = sum(part.total() for part in parts)
     if total > OUR_BYTES:
         largest = max((file for part in parts for file in part.files()), key=_size)
-        bar = f"Lambda's {LAMBDA_BYTES:,}" if total > LAMBDA_BYTES else f"our {OUR_BYTES:,}"
+        limit = f"Lambda's {LAMBDA_BYTES:,}" if total > LAMBDA_BYTES else f"our {OUR_BYTES:,}"
         yield (
-            f"{largest}: the largest file, of {_size(largest):,} bytes, where function and layers"
-            f" come to {total:,}, more than {bar}"
+            f"{largest}: function and layers have {total:,} bytes, more than {limit}; this file is"
+            f" the largest with {_size(largest):,}"
         )
-        return  # what is far too large takes long to zip
+        return  # To zip what is far too large takes long.
     if (zipped := sum(part.zipped() for part in parts)) > ZIP_BYTES:
         largest_part = max(parts, key=Part.zipped)
-        yield f"{largest_part.folder}: the zips come to {zipped:,} bytes, more than {ZIP_BYTES:,}"
+        yield (
+            f"{largest_part.folder}: the zips come to {zipped:,} bytes, more than {ZIP_BYTES:,};"
+            " this one is the largest"
+        )
 
 
 def _size(file: Path) -> int:
@@ -117,15 +121,15 @@ def _size(file: Path) -> int:
 
 
 def table_of(parts: list[Part]) -> str:
-    """Bytes by part and package, the total, and the room that is left."""
+    """Bytes by part and package, the total, and what the limits leave."""
     table = Table("part", "package", "bytes", box=None, pad_edge=False)
     table.columns[2].justify = "right"
     for part in parts:
         sizes = part.sizes()
-        shown = dict(list(sizes.items())[:4])
-        for package, size in shown.items():
+        largest = dict(list(sizes.items())[:4])
+        for package, size in largest.items():
             table.add_row(part.name, package, f"{size:,}")
-        if rest := sum(sizes.values()) - sum(shown.values()):
+        if rest := sum(sizes.values()) - sum(largest.values()):
             table.add_row(part.name, "the rest", f"{rest:,}")
     total = sum(part.total() for part in parts)
     table.add_row("all", "", f"{total:,}")
@@ -137,7 +141,7 @@ def table_of(parts: list[Part]) -> str:
     return "".join(f"{line.rstrip()}\n" for line in text.get().splitlines())
 
 
-@click.command()
+@click.command("scripts/check_build.py", cls=Command)
 @click.argument("build", type=click.Path(path_type=Path), default=Path(".aws-sam/build"))
 @click.option(
     "--write",
@@ -145,13 +149,13 @@ def table_of(parts: list[Part]) -> str:
     help="A page to write the table of sizes to, docs/layers.md.",
 )
 def main(build: Path, write: Path | None) -> None:
-    """Check the function and the layers that `sam build` left in BUILD."""
+    """Check the function and the layers that `sam build` made in BUILD."""
     parts = parts_of(build)
-    counted = together(parts)
+    counted = largest_deployment(parts)
     table = table_of(counted)
     click.echo(table)
     if write:
-        fill(write, "sizes", f"```\n{table}```")
+        fill_section(write, "sizes", f"```\n{table}```")
     libraries, findings = read_libraries(file for part in parts for file in part.files())
     findings += size_findings(counted)
     findings += machine_findings(libraries)
@@ -161,5 +165,5 @@ def main(build: Path, write: Path | None) -> None:
     for finding in findings:
         click.echo(finding, err=True)
     if findings:
-        raise click.ClickException(f"{build} would fail on Lambda: {len(findings)} finding(s)")
+        raise ToolError(f"{build} would fail on Lambda: {len(findings)} finding(s)")
     click.echo(f"{len(libraries)} libraries: all for x86_64, complete, and old enough for Lambda")

@@ -1,4 +1,4 @@
-"""What the shared libraries in a build say of themselves, and whether Lambda can load them."""
+"""The shared libraries in a build: what they need, and whether Lambda can load them."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -23,21 +23,28 @@ NEWEST_SYMBOLS = {
     "GCC": (7, 0, 0),
     "ZLIB": (1, 2, 9),
 }
+# Entries of a library's dynamic section that pyelftools gives as text.
+_TEXT_TAGS = ("DT_NEEDED", "DT_RPATH", "DT_RUNPATH")
 
 
 @dataclass(frozen=True)
 class Library:
-    """A shared library: its machine, its needs, where it looks, its versions of symbols."""
+    """A shared library.
+
+    machine: the processor it is for. needed: the libraries it needs, by file name.
+    folders: where the loader looks for these. versions: of the symbols it takes from them,
+    as (library, version).
+    """
 
     path: Path
     machine: str
     needed: frozenset[str]
     folders: frozenset[Path]
-    versions: frozenset[tuple[str, str]]  # (library, version)
+    versions: frozenset[tuple[str, str]]
 
     @classmethod
     def read(cls, path: Path) -> "Library":
-        """Raises ELFError or ValueError for what no loader would take."""
+        """Read a file. Raises ELFError, ValueError: no loader would take it."""
         needed: set[str] = set()
         folders: set[Path] = set()
         versions: set[tuple[str, str]] = set()
@@ -46,10 +53,13 @@ class Library:
             for section in elf.iter_sections():
                 if isinstance(section, DynamicSection):
                     for tag in section.iter_tags():
-                        if tag.entry.d_tag == "DT_NEEDED":
-                            needed.add(tag.needed)
-                        elif tag.entry.d_tag in ("DT_RPATH", "DT_RUNPATH"):
-                            text = getattr(tag, tag.entry.d_tag.removeprefix("DT_").lower())
+                        kind = tag.entry.d_tag
+                        if kind not in _TEXT_TAGS:
+                            continue
+                        text = getattr(tag, kind.removeprefix("DT_").lower())
+                        if kind == "DT_NEEDED":
+                            needed.add(text)
+                        else:
                             folders |= {_expand(folder, path) for folder in text.split(":")}
                 elif isinstance(section, GNUVerNeedSection):
                     for need, symbols in section.iter_versions():

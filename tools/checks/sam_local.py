@@ -1,4 +1,3 @@
-#!/usr/bin/env python
 """Readies what was built for `sam local`, for people who have Docker: a model in a local S3.
 
 It serves until Ctrl-C, and writes the two files that `sam local` needs to find the model from
@@ -7,43 +6,20 @@ since `sam local` hands on no variable that the template does not name.
 """
 
 import json
-import logging
 import os
 import signal
-import socket
 from pathlib import Path
-from typing import Any
 
-import boto3
 import click
-from moto.server import ThreadedMotoServer
 from samcli.yamlhelper import parse_yaml_file, yaml_dump
 
-from tools.local.s3 import CREDENTIALS
+from tools.command import Command
+from tools.errors import ToolError
+from tools.local.s3 import LocalS3
+from tools.local.settings import SETTINGS
 
 BUILD = Path(".aws-sam/build")
 BUCKET = "models"
-# What the function reads, and a caller of this script may set, as for `make run`.
-SETTINGS = (
-    "ALLOWED_URL_HOSTS", "PRIVATE_URL_HOSTS", "S3_READ_BUCKETS", "MAX_IMAGE_BYTES",
-    "MAX_IMAGE_PIXELS", "FETCH_TIMEOUT_S", "OMP_NUM_THREADS",
-)  # fmt: skip
-
-
-def publish(bundle: Path, endpoint: str) -> str:
-    """Put a bundle's files into the S3 at ``endpoint``; returns the bundle's ``s3://`` address."""
-    s3: Any = boto3.client(
-        "s3",
-        endpoint_url=endpoint,
-        region_name=CREDENTIALS["AWS_REGION"],
-        aws_access_key_id=CREDENTIALS["AWS_ACCESS_KEY_ID"],
-        aws_secret_access_key=CREDENTIALS["AWS_SECRET_ACCESS_KEY"],
-    )
-    s3.create_bucket(Bucket=BUCKET)
-    for file in bundle.iterdir():
-        s3.upload_file(str(file), BUCKET, f"{bundle.name}/{file.name}")
-    s3.close()
-    return f"s3://{BUCKET}/{bundle.name}"
 
 
 def write_files(variables: dict[str, str]) -> tuple[Path, Path]:
@@ -51,13 +27,13 @@ def write_files(variables: dict[str, str]) -> tuple[Path, Path]:
     template = parse_yaml_file(str(BUILD / "template.yaml"))
     declared = template["Globals"]["Function"]["Environment"]["Variables"]
     declared |= dict.fromkeys(variables, "")
-    template_file, variables_file = BUILD / "tools.local.yaml", BUILD / "tools.local.json"
+    template_file, variables_file = BUILD / "local.yaml", BUILD / "local.json"
     template_file.write_text(yaml_dump(template))
     variables_file.write_text(json.dumps({"Parameters": variables}, indent=2) + "\n")
     return template_file, variables_file
 
 
-@click.command()
+@click.command("scripts/check_sam_local.py", cls=Command)
 @click.argument("bundle", type=click.Path(path_type=Path, exists=True, file_okay=False))
 @click.option(
     "--host",
@@ -68,24 +44,22 @@ def write_files(variables: dict[str, str]) -> tuple[Path, Path]:
 def main(bundle: Path, host: str) -> None:
     """Serve the model in the folder BUNDLE to the function in `sam local`."""
     if not (BUILD / "template.yaml").is_file():
-        raise click.ClickException("nothing is built: run `make build` first")
-    ends = {signal.SIGINT, signal.SIGTERM}
-    signal.pthread_sigmask(signal.SIG_BLOCK, ends)  # in the server's thread too, for sigwait
+        raise ToolError("nothing is built: run `make build` first")
+    signals = {signal.SIGINT, signal.SIGTERM}
+    signal.pthread_sigmask(signal.SIG_BLOCK, signals)  # In the server's thread too, for sigwait.
+    s3 = LocalS3(host=host)
     try:
-        socket.create_server((host, 0)).close()  # the server would wait for ever
+        s3.start()
     except OSError as error:
-        message = f"{host}: {error.strerror}; name Docker's address of this machine with --host"
-        raise click.ClickException(message) from error
-    logging.getLogger("werkzeug").setLevel(logging.ERROR)  # it tells of every request
-    server = ThreadedMotoServer(host, 0, verbose=False)
-    server.start()
-    endpoint = "http://{}:{}".format(*server.get_host_and_port())
-    given = {name: os.environ[name] for name in SETTINGS if name in os.environ}
-    model = publish(bundle.resolve(), endpoint)
-    template, variables = write_files({"MODEL_URI": model, "AWS_ENDPOINT_URL_S3": endpoint} | given)
-    files = f"-t {template} -n {variables}"
-    click.echo(f"{model} is at {endpoint} until Ctrl-C. In another terminal:")
+        raise ToolError(
+            f"{host}: {error.strerror}; name Docker's address of this machine with --host"
+        ) from error
+    model = s3.fill_from(BUCKET, bundle.resolve().name, bundle)
+    settings = {name: os.environ[name] for name in SETTINGS if name in os.environ}
+    template, values = write_files(settings | {"MODEL_URI": model, "AWS_ENDPOINT_URL_S3": s3.url})
+    files = f"-t {template} -n {values}"
+    click.echo(f"{model} is at {s3.url} until Ctrl-C. In another terminal:")
     click.echo(f"  sam local invoke ClassifyFunction {files} -e events/health.json")
     click.echo(f"  sam local start-api {files}")
-    signal.sigwait(ends)
-    server.stop()
+    signal.sigwait(signals)
+    s3.stop()

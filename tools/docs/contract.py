@@ -1,11 +1,11 @@
-"""Turns openapi.yaml into what the function serves: ``/openapi.json`` and the page ``/docs``.
+"""Writes what is made of openapi.yaml: ``/openapi.json``, the page ``/docs``, apigateway.yaml.
 
-Both are written into ``src/web`` and belong into the repository, so that a deploy needs no step
-for them; a test fails when they no longer say what openapi.yaml says.
+The first two are in ``src/web``; API Gateway imports the third. All are committed, so that a
+deploy needs no step for them. A test fails when one of them differs from openapi.yaml.
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,16 +15,18 @@ from jinja2 import Environment, FileSystemLoader
 from markdown_it import MarkdownIt
 from markupsafe import Markup
 
+from tools.command import Command
+from tools.docs import definition
 from tools.project import ROOT
 
 SOURCE = ROOT / "openapi.yaml"
 FOLDER = ROOT / "src" / "web"
-METHODS = ("get", "put", "post", "delete", "patch")  # OPTIONS is for browsers, not for readers
+METHODS = ("get", "put", "post", "delete", "patch")  # OPTIONS is for browsers, not for readers.
 
 Contract = dict[str, Any]
 
-_SIMPLE = frozenset({"string", "integer", "number", "boolean"})  # types that need no table
-_LIMITS = {
+_SIMPLE = frozenset({"string", "integer", "number", "boolean"})  # Types that need no table.
+_LIMITS: dict[str, Callable[[Any], str]] = {
     "enum": lambda values: "one of " + ", ".join(map(str, values)),
     "minimum": lambda number: f"at least {number}",
     "maximum": lambda number: f"at most {number}",
@@ -37,13 +39,9 @@ _LIMITS = {
 
 
 def read(source: Path = SOURCE) -> Contract:
-    """The contract of ``source`` as callers see it: without what only API Gateway reads."""
+    """The contract for callers: ``source`` without what only API Gateway reads."""
     contract: Contract = without_extensions(yaml.safe_load(source.read_text(encoding="utf-8")))
-    for operations in contract["paths"].values():
-        for operation in operations.values():
-            if "security" in operation:
-                operation["security"] = optional(operation["security"])
-    # Relative to the document's own address, so that it is true behind any stage or domain.
+    # Relative to the document's own address: it holds behind any stage and domain.
     return contract | {"servers": [{"url": "."}]}
 
 
@@ -58,16 +56,8 @@ def without_extensions(node: Any) -> Any:
     return [without_extensions(each) for each in node] if isinstance(node, list) else node
 
 
-def optional(security: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The requirements that CloudFormation makes or leaves out, as ones that may be left out.
-
-    Whether a key is asked for, each deployment decides, and its callers read the same contract.
-    """
-    return [{}, *(requirement["Fn::If"][1] for requirement in security)]
-
-
 def to_json(contract: Contract) -> str:
-    """The text of ``/openapi.json``. Raises TypeError: a value that JSON has not, as a date."""
+    """The text of ``/openapi.json``. Raises TypeError: a value has no form in JSON, as a date."""
     return json.dumps(contract, ensure_ascii=False, separators=(",", ":")) + "\n"
 
 
@@ -90,7 +80,7 @@ def to_html(contract: Contract) -> str:
             yield whole.get("summary", name), _shown(whole["value"])
 
     def fields(schema: Mapping[str, Any]) -> list[tuple[str, Any, bool]]:
-        """Name, schema, and whether it is always there, of each field; those of allOf with them."""
+        """The name and schema of each field, and whether it is required; those of allOf first."""
         inherited = [each for part in schema.get("allOf", []) for each in fields(resolved(part))]
         required = schema.get("required", [])
         own = schema.get("properties", {}).items()
@@ -104,11 +94,9 @@ def to_html(contract: Contract) -> str:
     pages.filters |= {
         "examples": examples,
         "fields": fields,
-        "limits": lambda schema: [
-            _LIMITS[name](schema[name]) for name in _LIMITS if name in schema
-        ],
+        "limits": _limits,
         "prose": _prose,
-        "reference": lambda schema: schema.get("$ref", "").rpartition("/")[2],
+        "reference": _reference,
         "resolved": resolved,
         "simple": lambda schema: schema.get("type") in _SIMPLE,
     }
@@ -124,25 +112,36 @@ def to_html(contract: Contract) -> str:
     )
 
 
+def _limits(schema: Mapping[str, Any]) -> list[str]:
+    return [text(schema[name]) for name, text in _LIMITS.items() if name in schema]
+
+
+def _reference(schema: Mapping[str, Any]) -> str:
+    """The name of what ``schema`` refers to; empty: it is no reference."""
+    return str(schema.get("$ref", "")).rpartition("/")[2]
+
+
 def _shown(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value, indent=2, ensure_ascii=False)
 
 
 def _prose(text: object) -> Markup:
-    """CommonMark (nothing, where a description is missing) as HTML; HTML in it is only shown."""
+    """CommonMark as HTML; HTML in it is escaped. A missing description is empty."""
     return Markup(MarkdownIt("commonmark", {"html": False}).render(str(text)))  # noqa: S704
 
 
 def _palette() -> Markup:
-    """The colours of the front page, which opens its style with them."""
+    """The colours of the front page: the beginning of its style."""
     page = (FOLDER / "index.html").read_text(encoding="utf-8")
     _, _, style = page.partition("<style>\n")
     return Markup(style.partition("* {")[0])  # noqa: S704
 
 
-@click.command(help=__doc__)
+@click.command("scripts/contract.py", cls=Command, help=__doc__)
 def main() -> None:
     contract = read()
     for name, text in {"openapi.json": to_json(contract), "docs.html": to_html(contract)}.items():
         (FOLDER / name).write_text(text, encoding="utf-8")
         click.echo(f"src/web/{name}: {len(text.encode()):,} bytes")
+    definition.write()
+    click.echo("apigateway.yaml and the binary types in template.yaml")

@@ -1,27 +1,32 @@
-#!/usr/bin/env python3
-"""Takes the front page's images for the README: of the service at URL, with IMAGE classified.
+"""Takes the README's images of the front page: of the service at URL, with IMAGE classified.
 
-Chromium is the one that CLASSIFIER_TEST_BROWSER names, or else that of the PATH.
+Chromium is the one that CLASSIFIER_TEST_BROWSER names, else that of the PATH.
 """
 
 import os
 import shutil
 from pathlib import Path
+from typing import Any, Literal
 
 import click
 from playwright.sync_api import Browser, sync_playwright
 
+from tools.command import Command
+from tools.errors import ToolError
 from tools.project import ROOT
 
+type Scheme = Literal["light", "dark"]
+
 FOLDER = ROOT / "docs" / "images"
-SCREENS = {
+SCREENS: dict[str, dict[str, Any]] = {
     "desktop": {"viewport": {"width": 1280, "height": 880}},
     "phone": {"viewport": {"width": 390, "height": 844}, "device_scale_factor": 2},
 }
+SCHEMES: tuple[Scheme, ...] = ("light", "dark")
 
 
-def take(browser: Browser, url: str, image: Path, screen: str, scheme: str) -> Path:
-    """Write the page at ``url`` as ``screen`` shows it, and give the file's path."""
+def take(browser: Browser, url: str, image: Path, screen: str, scheme: Scheme) -> Path:
+    """Write the page at ``url`` as ``screen`` shows it; returns the file."""
     context = browser.new_context(**SCREENS[screen], color_scheme=scheme, reduced_motion="reduce")
     page = context.new_page()
     page.goto(url)
@@ -34,7 +39,7 @@ def take(browser: Browser, url: str, image: Path, screen: str, scheme: str) -> P
     return path
 
 
-@click.command(help=__doc__)
+@click.command("scripts/screenshots.py", cls=Command, help=__doc__)
 @click.argument("url")
 @click.argument(
     "image",
@@ -44,13 +49,13 @@ def take(browser: Browser, url: str, image: Path, screen: str, scheme: str) -> P
 def main(url: str, image: Path) -> None:
     chromium = os.environ.get("CLASSIFIER_TEST_BROWSER") or shutil.which("chromium")
     if not chromium:
-        raise click.ClickException("no Chromium: name one with CLASSIFIER_TEST_BROWSER")
+        raise ToolError("There is no Chromium: name its program with CLASSIFIER_TEST_BROWSER.")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
             executable_path=chromium,
             args=["--no-sandbox", "--no-first-run", "--disable-background-networking"],
         )
         for screen in SCREENS:
-            for scheme in ("light", "dark"):
+            for scheme in SCHEMES:
                 click.echo(take(browser, url, image, screen, scheme))
         browser.close()

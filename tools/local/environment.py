@@ -15,26 +15,31 @@ from importlib.resources import files
 from pathlib import Path
 from threading import Lock, Thread
 
+from tools.errors import ToolError
+from tools.local.ports import HOST, free_ports
+
 EMULATOR = Path(str(files("samcli"))) / "local/rapid/aws-lambda-rie-x86_64"
 _INVOKE = "/2015-03-31/functions/function/invocations"
 _TIMED_OUT = re.compile(rb"Task timed out after [0-9.]+ seconds")
-# The emulator's own lines, which tell nothing that a caller of a function asks for.
-_CHATTER = re.compile(r"(START|END|REPORT) RequestId: |\d\d \w{3} \d{4} [\d:,]+ \[\w+\] \(rapid\) ")
+# The emulator's own lines, which say nothing of the function.
+_EMULATOR_LINE = re.compile(
+    r"(START|END|REPORT) RequestId: |\d\d \w{3} \d{4} [\d:,]+ \[\w+\] \(rapid\) "
+)
 _STARTS = 3
 _STOP_S = 3.0
 
 
-class EnvironmentFailed(Exception):
-    """The function gave no answer: it ended, or it was ended."""
+class EnvironmentFailed(ToolError):
+    """The function gave no answer: its process ended, or was ended."""
 
 
 class TimedOut(EnvironmentFailed):
-    """The function ran out of its time."""
+    """The function took longer than its timeout."""
 
 
 @dataclass(frozen=True)
 class Function:
-    """What Lambda is told of a function. code: the folder that its zip is made of."""
+    """A function's configuration. code: the folder that its zip is made of."""
 
     handler: str
     code: Path
@@ -44,15 +49,15 @@ class Function:
 
 
 class Environment:
-    """One execution environment: it takes one call at a time, as Lambda's do.
+    """One execution environment. Like Lambda's it takes one call at a time.
 
-    log: gets each line that the function writes.
+    log: called with each line that the function writes.
     """
 
     def __init__(self, function: Function, log: Callable[[str], None]) -> None:
         self._function = function
         self._log = log
-        self._lock = Lock()  # two calls at once make the emulator panic
+        self._lock = Lock()  # Two calls at once make the emulator panic.
         self._process: subprocess.Popen[str] | None = None
         self._port = 0
 
@@ -61,8 +66,8 @@ class Environment:
 
         Raises EnvironmentFailed.
         """
-        for _ in range(_STARTS):  # somebody else may take a port between the choice and its use
-            self._port, runtime_port = _free_ports()
+        for _ in range(_STARTS):  # Another process may take a port before the emulator does.
+            self._port, runtime_port = free_ports(2)
             self._process = self._spawn(runtime_port)
             Thread(target=self._read_log, args=(self._process,), daemon=True).start()
             if self._is_listening(self._process):
@@ -71,39 +76,39 @@ class Environment:
         raise EnvironmentFailed("The emulator does not start.")
 
     def invoke(self, event: bytes) -> bytes:
-        """The function's answer to ``event``, both JSON. An emulator that ended is started anew.
+        """The function's response to ``event``, both JSON. An emulator that ended is started again.
 
         Raises TimedOut, EnvironmentFailed.
         """
         with self._lock:
             if self._process is None or self._process.poll() is not None:
                 self.start()
-            # The emulator ends a call that takes too long; ours is the second line of defence.
-            patience = self._function.timeout_s + 10
-            connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=patience)
+            # The emulator ends a call that takes too long; ours is in case it does not.
+            timeout_s = self._function.timeout_s + 10
+            connection = http.client.HTTPConnection(HOST, self._port, timeout=timeout_s)
             try:
                 connection.request("POST", _INVOKE, event)
                 response = connection.getresponse()
-                answer = response.read()
+                body = response.read()
             except (OSError, http.client.HTTPException) as error:
                 self.stop()
                 raise EnvironmentFailed("The emulator ended.") from error
             finally:
                 connection.close()
-        if _TIMED_OUT.fullmatch(answer):
-            raise TimedOut(answer.decode())
+        if _TIMED_OUT.fullmatch(body):
+            raise TimedOut(body.decode())
         if response.status != http.client.OK:
-            raise EnvironmentFailed(answer.decode(errors="replace"))
-        return answer
+            raise EnvironmentFailed(body.decode(errors="replace"))
+        return body
 
     def stop(self) -> None:
         """End the emulator and the function, and wait until they are gone."""
         process, self._process = self._process, None
         if process is None:
             return
-        functions = _children(process.pid)
-        # Told to end, the emulator would kill the function; when it is gone, the function's
-        # runtime client ends by itself, and what runs at exit is run.
+        functions = children(process.pid)
+        # On SIGTERM the emulator would kill the function. When the emulator is gone, the function's
+        # runtime client ends by itself, and exit handlers run.
         process.kill()
         process.wait()
         for pid in functions:
@@ -114,9 +119,9 @@ class Environment:
         emulator = [
             str(EMULATOR),
             "--runtime-interface-emulator-address",
-            f"127.0.0.1:{self._port}",
+            f"{HOST}:{self._port}",
             "--runtime-api-address",
-            f"127.0.0.1:{runtime_port}",
+            f"{HOST}:{runtime_port}",
             "--log-level",
             "warn",
         ]
@@ -134,7 +139,7 @@ class Environment:
             stderr=subprocess.STDOUT,
             text=True,
             errors="replace",
-            # Ctrl-C reaches everybody in the terminal's group; who ends when is ours to say.
+            # Ctrl-C reaches every process of the terminal's group; `stop` ends this one.
             start_new_session=True,
         )
 
@@ -142,49 +147,41 @@ class Environment:
         assert process.stdout
         with process.stdout:
             for line in process.stdout:
-                # After the end, only the runtime client's complaint of it is to come.
-                if process is self._process and line.strip() and not _CHATTER.match(line):
+                # After `stop` only the runtime client's complaint about it comes.
+                if process is self._process and line.strip() and not _EMULATOR_LINE.match(line):
                     self._log(line.rstrip())
 
     def _is_listening(self, process: subprocess.Popen[str]) -> bool:
         while process.poll() is None:
             with contextlib.suppress(OSError):
-                socket.create_connection(("127.0.0.1", self._port), timeout=1).close()
+                socket.create_connection((HOST, self._port), timeout=1).close()
                 return True
             time.sleep(0.01)
         return False
 
 
-def _free_ports() -> tuple[int, int]:
-    """Two ports that nobody listens on now."""
-    with socket.socket() as one, socket.socket() as other:
-        one.bind(("127.0.0.1", 0))
-        other.bind(("127.0.0.1", 0))
-        return one.getsockname()[1], other.getsockname()[1]
-
-
-def _children(pid: int) -> list[int]:
-    """The processes that ``pid`` started, of all its threads."""
-    found: list[int] = []
+def children(pid: int) -> list[int]:
+    """The processes that any thread of ``pid`` started."""
+    pids: list[int] = []
     for path in Path(f"/proc/{pid}/task").glob("*/children"):
         with contextlib.suppress(OSError):
-            found += map(int, path.read_text().split())
-    return found
+            pids += map(int, path.read_text().split())
+    return pids
 
 
 def _wait(pid: int) -> None:
-    """Wait for a process that is not our child to end; kill it when it does not."""
-    give_up = time.monotonic() + _STOP_S
-    while _is_running(pid):
-        if time.monotonic() > give_up:
+    """Wait until a process that is not our child has ended; kill it after ``_STOP_S``."""
+    deadline = time.monotonic() + _STOP_S
+    while is_running(pid):
+        if time.monotonic() > deadline:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
             return
         time.sleep(0.01)
 
 
-def _is_running(pid: int) -> bool:
-    """Whether a process runs; one that ended may stand in the list until somebody collects it."""
+def is_running(pid: int) -> bool:
+    """Whether a process runs; one that ended is listed until its parent collects it."""
     try:
         return ") Z " not in Path(f"/proc/{pid}/stat").read_text()
     except OSError:

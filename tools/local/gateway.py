@@ -1,8 +1,7 @@
 """API Gateway on this machine: the template's routes before a pool of environments.
 
-Routes, events and binary types are the SAM CLI's own emulation (what `sam local start-api` uses);
-Lambda's and API Gateway's limits, and the answers that openapi.yaml gives API Gateway to make by
-itself, are added here.
+The SAM CLI's emulation (`sam local start-api`) makes routes, events and binary types. Added here
+are the limits of Lambda and API Gateway, and API Gateway's own responses, from apigateway.yaml.
 """
 
 import json
@@ -16,7 +15,7 @@ from urllib.parse import quote
 from uuid import uuid4
 
 import yaml
-from flask import Flask, Response, g, request
+from flask import Flask, Request, Response, g, request
 from samcli.lib.providers.api_provider import ApiProvider
 from samcli.lib.providers.provider import Stack
 from samcli.local.apigw.local_apigw_service import LocalApigwService
@@ -32,22 +31,25 @@ from werkzeug.exceptions import (
 from tools.local.environment import EnvironmentFailed, TimedOut
 from tools.local.pool import Pool
 
+TOO_LONG = 413
 MAX_REQUEST_BYTES = 10 * 1024 * 1024  # API Gateway's, of a request's body
-MAX_EVENT_BYTES = 6 * 1024 * 1024  # Lambda's, of the event that becomes of it, in base64
-# What API Gateway calls its own answers, by the status that they stand for here.
-_ANSWERS = {
+MAX_EVENT_BYTES = 6 * 1024 * 1024  # Lambda's, of the event with the body in base64
+# API Gateway's names of its own responses, by their status here.
+_RESPONSES = {
     404: "MISSING_AUTHENTICATION_TOKEN",
     405: "MISSING_AUTHENTICATION_TOKEN",
-    413: "REQUEST_TOO_LARGE",
     504: "INTEGRATION_TIMEOUT",
 }
 _SAM_REQUEST_ID = RequestContext().request_id
-_REST = {4: "DEFAULT_4XX", 5: "DEFAULT_5XX"}
+_DEFAULT_RESPONSES = {4: "DEFAULT_4XX", 5: "DEFAULT_5XX"}
 
 
 @dataclass(frozen=True)
-class Served:
-    """One request and its answer. environment: the number of the one that answered, from 1."""
+class Exchange:
+    """One request and its response.
+
+    environment: the number of the one that answered, from 1; None: the gateway itself.
+    """
 
     method: str
     path: str
@@ -56,29 +58,32 @@ class Served:
     environment: int | None
 
 
-def create_app(stack: Stack, root: Path, pool: Pool, log: Callable[[Served], None]) -> Flask:
-    """The WSGI application; ``log`` is told of every request that was answered."""
+def create_app(stack: Stack, root: Path, pool: Pool, log: Callable[[Exchange], None]) -> Flask:
+    """The WSGI application; ``log`` is called after every response."""
     logging.getLogger("samcli").setLevel(logging.ERROR)
     api = ApiProvider([stack], cwd=str(root)).api
     service = LocalApigwService(api, _Runner(pool))
     service.create()
-    app: Flask = service._app  # noqa: SLF001  (it offers no other way to serve it but Flask's)
+    app: Flask = service._app  # noqa: SLF001  (its public way serves with Flask's own server)
     app.config["MAX_CONTENT_LENGTH"] = MAX_REQUEST_BYTES
-    contract = yaml.safe_load((root / "openapi.yaml").read_bytes())
-    answers = contract["x-amazon-apigateway-gateway-responses"]
+    definition = yaml.safe_load((root / "apigateway.yaml").read_bytes())
+    responses = definition["x-amazon-apigateway-gateway-responses"]
 
     @app.before_request
     def _start() -> None:
         g.started = time.monotonic()
-        if request.method == "HEAD":  # Flask adds it to GET, API Gateway does not
+        # Flask adds HEAD to every GET, API Gateway does not.
+        if request.method == "HEAD" and "head" not in definition["paths"].get(request.path, {}):
             raise NotFound
+        if request.mimetype not in api.binary_media_types:
+            _make_text(request)
 
     @app.after_request
     def _log(response: Response) -> Response:
         log(
-            Served(
+            Exchange(
                 request.method,
-                quote(request.path),  # without the query, and nothing that moves a terminal
+                quote(request.path),  # without the query and control characters
                 response.status_code,
                 (time.monotonic() - g.started) * 1000,
                 g.get("environment"),
@@ -86,19 +91,21 @@ def create_app(stack: Stack, root: Path, pool: Pool, log: Callable[[Served], Non
         )
         return response
 
-    def answer(error: Exception) -> Response:
+    def respond(error: Exception) -> Response:
         status = error.code if isinstance(error, HTTPException) and error.code else 500
-        name = _ANSWERS.get(status) or _REST[status // 100]
-        return _gateway_response(answers[name])
+        if status == TOO_LONG:  # the one response that no definition can change
+            return Response('{"message": "Request Too Long"}', status, mimetype="application/json")
+        name = _RESPONSES.get(status) or _DEFAULT_RESPONSES[status // 100]
+        return _gateway_response(responses[name], status)
 
-    # The SAM CLI's own handlers of these would come before one of HTTPException.
+    # The SAM CLI has handlers of these; Flask would prefer them to one of HTTPException.
     for status in (404, 405, 500, HTTPException):
-        app.register_error_handler(status, answer)
+        app.register_error_handler(status, respond)
     return app
 
 
 class _Runner:
-    """What the SAM CLI calls a function with."""
+    """The SAM CLI's interface of what runs functions."""
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
@@ -112,18 +119,24 @@ class _Runner:
         if len(data) > MAX_EVENT_BYTES:
             raise RequestEntityTooLarge
         try:
-            answer = self._pool.invoke(data)
+            response = self._pool.invoke(data)
         except TimedOut as error:
             raise GatewayTimeout from error
         except EnvironmentFailed as error:
             raise BadGateway from error
-        g.environment = answer.environment
-        if "errorType" in json.loads(answer.body):  # an exception that nobody caught
+        g.environment = response.environment
+        if "errorType" in json.loads(response.body):  # an uncaught exception
             raise BadGateway
-        stdout.write_str(answer.body.decode())
+        stdout.write_str(response.body.decode())
 
 
-def _gateway_response(template: Mapping[str, Any]) -> Response:
+def _make_text(request: Request) -> None:
+    """Do to the body what API Gateway does to a type that is not binary: replace bad UTF-8."""
+    text = request.get_data().decode("utf-8", "replace")
+    request._cached_data = text.encode()  # noqa: SLF001  (what get_data() returns from now on)
+
+
+def _gateway_response(template: Mapping[str, Any], status: int) -> Response:
     request_id = str(uuid4())
     body = template["responseTemplates"]["application/json"].replace(
         "$context.requestId", request_id
@@ -132,4 +145,5 @@ def _gateway_response(template: Mapping[str, Any]) -> Response:
         name.removeprefix("gatewayresponse.header."): value.strip("'")
         for name, value in template["responseParameters"].items()
     }
-    return Response(body, int(template["statusCode"]), headers | {"x-amzn-requestid": request_id})
+    status = int(template.get("statusCode", status))
+    return Response(body, status, headers | {"x-amzn-requestid": request_id})

@@ -1,4 +1,4 @@
-"""A pool of execution environments: calls wait their turn, and the first free one takes each."""
+"""A pool of execution environments: the first free one takes the next call."""
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -10,8 +10,8 @@ from tools.local.environment import Environment
 
 
 @dataclass(frozen=True)
-class Answer:
-    """What a call brought. environment: the number of the one that took it, from 1."""
+class Response:
+    """The function's response, JSON. environment: the number of the one that gave it, from 1."""
 
     body: bytes
     environment: int
@@ -31,23 +31,23 @@ class Pool:
         return len(self._environments)
 
     def warm(self, event: bytes) -> list[tuple[bytes, float]]:
-        """Start all of them at once with ``event``: each one's answer, and its time, seconds.
+        """Start all at once with ``event``; returns each one's response and its time, seconds.
 
         Raises EnvironmentFailed.
         """
 
         def call(environment: Environment) -> tuple[bytes, float]:
-            started = monotonic()
-            return environment.invoke(event), monotonic() - started
+            start = monotonic()
+            return environment.invoke(event), monotonic() - start
 
         with ThreadPoolExecutor(len(self._environments)) as threads:
             return list(threads.map(call, self._environments))
 
-    def invoke(self, event: bytes) -> Answer:
-        """Wait for an environment and call it. Raises EnvironmentFailed."""
+    def invoke(self, event: bytes) -> Response:
+        """Wait for an environment and call it. Raises EnvironmentFailed, TimedOut."""
         number = self._idle.get()
         try:
-            return Answer(self._environments[number].invoke(event), number + 1)
+            return Response(self._environments[number].invoke(event), number + 1)
         finally:
             self._idle.put(number)
 

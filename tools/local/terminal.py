@@ -1,4 +1,4 @@
-"""What `make run` shows: steps while it starts, then a line a request."""
+"""The output of `make run`: steps while it starts, then a line for each request."""
 
 import json
 from datetime import datetime
@@ -7,14 +7,14 @@ from threading import Lock
 from rich.console import Console
 from rich.markup import escape
 
-from tools.local.gateway import Served
+from tools.local.gateway import Exchange
 
 _LEVELS = ("WARNING", "ERROR", "CRITICAL")
 _COLORS = {2: "green", 3: "cyan", 4: "yellow", 5: "red"}
 
 
 class Terminal:
-    """Plain lines where the output is no terminal. Safe to use from several threads."""
+    """Plain lines where the output is no terminal. Several threads may use it."""
 
     def __init__(self) -> None:
         self.console = Console(highlight=False, soft_wrap=True)
@@ -22,27 +22,27 @@ class Terminal:
         self._last = ""
 
     def step(self, name: str, text: str) -> None:
-        """Something is done: what, and what came of it."""
+        """A step that is done: its name and its result."""
         self.console.print(f"  [green]✓[/] {name:<13}[dim]{escape(text)}[/]")
 
     def remark(self, text: str) -> None:
         """Something that people should know."""
         self.console.print(f"  [yellow]![/] {escape(text)}")
 
-    def request(self, served: Served) -> None:
-        """One request, one line."""
-        color = _COLORS.get(served.status // 100, "white")
-        by = f"env {served.environment}" if served.environment else "gateway"
+    def request(self, exchange: Exchange) -> None:
+        """One line for a request."""
+        color = _COLORS.get(exchange.status // 100, "white")
+        by = f"env {exchange.environment}" if exchange.environment else "gateway"
         now = datetime.now().astimezone().strftime("%H:%M:%S")
         self.console.print(
-            f"[dim]{now}[/]  {escape(served.method):<7} {escape(served.path):<14}"
-            f" [{color}]{served.status}[/] {served.duration_ms:8.1f} ms  [dim]{by}[/]"
+            f"[dim]{now}[/]  {escape(exchange.method):<7} {escape(exchange.path):<14}"
+            f" [{color}]{exchange.status}[/] {exchange.duration_ms:8.1f} ms  [dim]{by}[/]"
         )
 
     def function_line(self, line: str) -> None:
-        """One line that the function wrote: what it warns of is shown, each thing once in a row.
+        """A line that the function wrote. Warnings and errors are shown, repeated ones once.
 
-        Its record of each request is not: ``request`` tells of them.
+        Its records of requests are not: ``request`` shows these.
         """
         try:
             record = json.loads(line)

@@ -1,29 +1,42 @@
-"""A PyTorch checkpoint of torchvision's ResNet-18 or 34 becomes a bundle."""
+"""A PyTorch checkpoint becomes a bundle: ResNet, MobileNetV2 or EfficientNet-Lite."""
 
 import hashlib
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import safetensors
 import safetensors.numpy
 
 from tools.errors import ToolError
-from tools.model import resnet
-from tools.model.convert import from_torch
-from tools.model.draft import NewBundle, read_file
-from tools.model.network import Array, params_file
-from tools.model.pickled import STREAM, ZIP, read_pth
-from tools.model.synthetic import IMAGENET_PREPROCESSING
+from tools.model.architectures import efficientnet, mobilenet, resnet
+from tools.model.architectures.architecture import Architecture
+from tools.model.architectures.parameters import from_torch
+from tools.model.files import read_file
+from tools.model.mxnet_files import Array, params_file
+from tools.model.new_bundle import NewBundle
+from tools.model.torch_file import STREAM, ZIP, read_pth
+
+_FAMILIES: tuple[Callable[[Mapping[str, Array]], Architecture | None], ...] = (
+    resnet.recognise,
+    mobilenet.recognise,
+    efficientnet.recognise,
+)
+_FAMILY_NAMES = "torchvision's ResNets and MobileNetV2, and EfficientNet-Lite0, 1 and 2"
+# What DataParallel and training scripts put before every name.
+_PREFIXES = re.compile(r"^(?:(?:module|backbone|model|net)\.)+")
 
 
 def import_checkpoint(path: Path, labels: Path) -> NewBundle:
     """The bundle of the checkpoint ``path``, .pth or .safetensors, with the labels in ``labels``.
 
-    Raises ToolError, which names the file: it is broken, it is no state_dict of that family, or
-    it asks for more than tensors.
+    Raises ToolError, which names the file: it is broken, it is no state dict of a network that is
+    built here, or it holds more than tensors.
     """
     data = read_file(path)
     digest = hashlib.sha256(data).hexdigest()
-    return checkpoint_draft(
+    return checkpoint_bundle(
         data,
         str(path),
         labels=read_file(labels),
@@ -32,24 +45,50 @@ def import_checkpoint(path: Path, labels: Path) -> NewBundle:
     )
 
 
-def checkpoint_draft(
+def checkpoint_bundle(
     data: bytes, where: str, *, labels: bytes, labels_origin: str, source: str
 ) -> NewBundle:
-    """The bundle of the checkpoint that ``data`` is; errors open with ``where``."""
+    """The bundle of the checkpoint ``data``; errors begin with ``where``. Raises ToolError."""
     try:
-        architecture, arguments, auxiliary = from_torch(_read(data))
+        bundle = state_bundle(read_state(data), labels=labels, source=source)
     except ToolError as error:
         raise ToolError(f"{where}: {error}") from error
-    return NewBundle(
-        name=architecture.name,
-        preprocessing=IMAGENET_PREPROCESSING,
-        probabilities=False,
-        source=source,
-        symbol=resnet.symbol(architecture).tojson().encode(),
-        params=params_file(arguments, auxiliary),
-        labels=labels,
-        origins={"params": where, "labels": labels_origin},
+    return replace(bundle, origins={"params": where, "labels": labels_origin})
+
+
+def state_bundle(state: Mapping[str, Array], *, labels: bytes, source: str) -> NewBundle:
+    """The bundle of a state dict. Raises ToolError: it is none of a network that is built here."""
+    architecture = recognise(state)
+    params = params_file(*from_torch(state, architecture))
+    return NewBundle.of(architecture, source=source, params=params, labels=labels)
+
+
+def recognise(arrays: Mapping[str, Array]) -> Architecture:
+    """The architecture of the state dict ``arrays``.
+
+    Raises ToolError, which lists its first ten names: it is none that is built here.
+    """
+    for family in _FAMILIES:
+        if (architecture := family(arrays)) is not None:
+            return architecture
+    names = ", ".join(list(arrays)[:10])
+    raise ToolError(
+        f"no network that can be imported: its tensors are {names}"
+        f"{', …' if len(arrays) > 10 else ''}. Known are {_FAMILY_NAMES};"
+        " export another one to ONNX, and import that"
     )
+
+
+def read_state(data: bytes) -> dict[str, Array]:
+    """The state dict in the .pth or .safetensors file ``data``, without usual prefixes.
+
+    Raises ToolError: it is broken, or holds more than tensors.
+    """
+    return {
+        _PREFIXES.sub("", name): array
+        for name, array in _read(data).items()
+        if not name.endswith("num_batches_tracked")
+    }
 
 
 def _read(data: bytes) -> dict[str, Array]:

@@ -16,6 +16,8 @@ NAMES = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight",
 _HELD_OUT = 5  # every fifth image
 _SIDE = 64
 
+Pixels = npt.NDArray[np.uint8]
+
 
 @dataclass(frozen=True)
 class Digit:
@@ -26,9 +28,9 @@ class Digit:
 
 
 def training_digits(random: np.random.Generator) -> list[Digit]:
-    """Each training digit once, seen anew at every call.
+    """Each training digit once, varied anew at every call.
 
-    Turned, shifted, scaled and slanted a little, dark on light or light on dark, PNG or JPEG.
+    Rotated, shifted, scaled and slanted a little, dark on light or light on dark, PNG or JPEG.
     """
     return [
         Digit(_encode(_vary(pixels, random), random.random() < 0.5), value)
@@ -44,7 +46,7 @@ def held_out_digits() -> list[Digit]:
     ]
 
 
-def _digits(*, held_out: bool) -> Sequence[tuple[npt.NDArray[np.uint8], int]]:
+def _digits(*, held_out: bool) -> Sequence[tuple[Pixels, int]]:
     data = load_digits()
     pixels = (data.images * 255 / 16).round().astype(np.uint8)
     return [
@@ -54,22 +56,22 @@ def _digits(*, held_out: bool) -> Sequence[tuple[npt.NDArray[np.uint8], int]]:
     ]
 
 
-def _enlarge(pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-    return cv2.resize(pixels, (_SIDE, _SIDE), interpolation=cv2.INTER_CUBIC)
+def _enlarge(pixels: Pixels) -> Pixels:
+    return cv2.resize(pixels, (_SIDE, _SIDE), interpolation=cv2.INTER_CUBIC).astype(np.uint8)
 
 
-def _vary(pixels: npt.NDArray[np.uint8], random: np.random.Generator) -> npt.NDArray[np.uint8]:
+def _vary(pixels: Pixels, random: np.random.Generator) -> Pixels:
     angle, slant = random.uniform(-0.2, 0.2, 2)
     across, down = random.uniform(0.8, 1.1, 2)
     turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
     matrix = turn @ np.array([[across, slant], [0, down]])
     centre = np.full(2, _SIDE / 2)
     shift = centre - matrix @ centre + random.uniform(-4, 4, 2)
-    moved = cv2.warpAffine(_enlarge(pixels), np.column_stack([matrix, shift]), (_SIDE, _SIDE))
-    return 255 - moved if random.random() < 0.5 else moved
+    affine = np.column_stack([matrix, shift])
+    moved = cv2.warpAffine(_enlarge(pixels), affine, (_SIDE, _SIDE)).astype(np.uint8)
+    return np.invert(moved) if random.random() < 0.5 else moved
 
 
-def _encode(pixels: npt.NDArray[np.uint8], as_jpeg: bool) -> bytes:
-    done, data = cv2.imencode(".jpg" if as_jpeg else ".png", pixels)
-    assert done
+def _encode(pixels: Pixels, as_jpeg: bool) -> bytes:
+    _, data = cv2.imencode(".jpg" if as_jpeg else ".png", pixels)
     return data.tobytes()

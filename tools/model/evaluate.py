@@ -6,9 +6,10 @@ from pathlib import Path
 
 import numpy as np
 
-from classifier.model.network import Model, Probabilities
+from classifier.model.labels import Probabilities
+from classifier.model.network import Model
 from tools.errors import ToolError
-from tools.model.images import ImageFile, find_images, tensors
+from tools.model.images import Image, ImageFile, find_images, tensors
 
 
 @dataclass(frozen=True)
@@ -26,29 +27,29 @@ class Score:
 def labelled_images(folder: Path, model: Model) -> list[ImageFile]:
     """The images in ``folder``, each with its class. Raises ToolError: one has none."""
     images = find_images(folder, model.labels)
-    strangers = [image for image in images if image.answer is None]
-    if strangers:
-        rest = f" and {len(strangers) - 1} more" if len(strangers) > 1 else ""
+    unlabelled = [image for image in images if image.answer is None]
+    if unlabelled:
+        rest = f" and {len(unlabelled) - 1} more" if len(unlabelled) > 1 else ""
         raise ToolError(
-            f"{strangers[0].path}{rest}: the name tells no class of the bundle's labels;"
+            f"{unlabelled[0].path}{rest}: the name has no class of the bundle's labels;"
             " it should be <class id>_*.jpg or <class id>/*.jpg"
         )
     return images
 
 
 def probabilities(
-    model: Model, images: Sequence[ImageFile], advance: Callable[[], None]
+    model: Model, images: Sequence[Image], advance: Callable[[], None]
 ) -> Probabilities:
-    """What ``model`` answers, (n, classes) float32; one image at a time, as it is served.
+    """The probabilities of ``images``, (n, classes) float32; one at a time, as they are served.
 
-    advance: called after each image. Raises ToolError, which names an image's file.
+    advance: called after each image. Raises ToolError, which names an image.
     """
     stream = tensors(images, model.manifest.input, advance)
     return np.concatenate([model.classify([tensor]) for tensor in stream])
 
 
-def score(answers: Probabilities, images: Sequence[ImageFile]) -> Score:
-    """Hold ``answers``, (n, classes), against the classes of ``images``."""
-    ranked = np.argsort(-answers, axis=1, kind="stable")[:, :5]
+def score(results: Probabilities, images: Sequence[Image]) -> Score:
+    """Compare ``results``, (n, classes), with the classes of ``images``."""
+    ranked = np.argsort(-results, axis=1, kind="stable")[:, :5]
     right = ranked == np.array([[image.answer] for image in images])
     return Score(len(images), float(right[:, 0].mean()), float(right.any(axis=1).mean()))

@@ -1,4 +1,4 @@
-"""A folder of images, the classes that their names tell, and their tensors."""
+"""Images to measure with: those in a folder, with the classes that their names tell."""
 
 import os
 from collections.abc import Callable, Iterator, Sequence
@@ -6,12 +6,13 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from typing import Protocol
 
 from classifier.config import Settings
 from classifier.errors import RequestError
+from classifier.image.preprocessing import Preprocessing
 from classifier.image.tensor import Limits, Tensor, to_tensor
-from classifier.model.bundle import Label
-from classifier.model.manifest import Preprocessing
+from classifier.model.labels import Label
 from tools.errors import ToolError
 
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp"})
@@ -19,21 +20,39 @@ IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp"})
 _LIMITS = Limits(Settings.max_image_bytes, Settings.max_image_pixels)
 
 
+class Image(Protocol):
+    """An image; ``answer`` is the index of its class among the labels, None where it has none."""
+
+    @property
+    def answer(self) -> int | None: ...
+
+    def tensor(self, preprocessing: Preprocessing) -> Tensor:
+        """The network's input, (3, size, size) float32. Raises ToolError, which names the image."""
+
+
 @dataclass(frozen=True)
 class ImageFile:
-    """An image file; ``answer`` is the index of its class among the labels, where it has one."""
+    """An image in a file."""
 
     path: Path
     answer: int | None
 
     def tensor(self, preprocessing: Preprocessing) -> Tensor:
-        """The network's input, (3, size, size) float32. Raises ToolError, which names the file."""
         try:
-            return to_tensor(self.path.read_bytes(), preprocessing, _LIMITS)
+            return tensor(self.path.read_bytes(), preprocessing, str(self.path))
         except OSError as error:
             raise ToolError(f"{self.path}: {error.strerror}") from error
-        except RequestError as error:
-            raise ToolError(f"{self.path}: {error}") from error
+
+
+def tensor(data: bytes, preprocessing: Preprocessing, where: str) -> Tensor:
+    """The network's input, (3, size, size) float32, of the image file ``data``.
+
+    Raises ToolError, which begins with ``where``.
+    """
+    try:
+        return to_tensor(data, preprocessing, _LIMITS)
+    except RequestError as error:
+        raise ToolError(f"{where}: {error}") from error
 
 
 def find_images(folder: Path, labels: Sequence[Label]) -> list[ImageFile]:
@@ -47,32 +66,32 @@ def find_images(folder: Path, labels: Sequence[Label]) -> list[ImageFile]:
         raise ToolError(f"{folder}: no such folder")
     classes = {label.identifier or label.name: index for index, label in enumerate(labels)}
     paths = [*folder.iterdir(), *(inner for sub in folder.iterdir() for inner in _files(sub))]
-    found = sorted(
+    files = sorted(
         path for path in paths if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file()
     )
-    if not found:
+    if not files:
         raise ToolError(f"{folder}: no JPEG, PNG or WebP images in it")
-    return [ImageFile(path, _answer(path, folder, classes)) for path in found]
+    return [ImageFile(path, _answer(path, folder, classes)) for path in files]
 
 
 def tensors(
-    images: Sequence[ImageFile], preprocessing: Preprocessing, advance: Callable[[], None]
+    images: Sequence[Image], preprocessing: Preprocessing, advance: Callable[[], None]
 ) -> Iterator[Tensor]:
-    """Each image's tensor, in order, decoded some ahead of the one who takes them.
+    """Each image's tensor, in order; some are decoded ahead of their use.
 
-    advance: called for each that was taken. Raises ToolError, which names the file.
+    advance: called for each that was used. Raises ToolError, which names the image.
     """
     ahead = 2 * (os.cpu_count() or 1)
     with ThreadPoolExecutor() as pool:
-        todo = iter(images)
-        waiting: list[Future[Tensor]] = []
+        remaining = iter(images)
+        futures: list[Future[Tensor]] = []
         try:
             while True:
-                fresh = islice(todo, ahead - len(waiting))
-                waiting += [pool.submit(image.tensor, preprocessing) for image in fresh]
-                if not waiting:
+                some = islice(remaining, ahead - len(futures))
+                futures += [pool.submit(image.tensor, preprocessing) for image in some]
+                if not futures:
                     return
-                yield waiting.pop(0).result()
+                yield futures.pop(0).result()
                 advance()
         finally:
             pool.shutdown(cancel_futures=True)
@@ -85,7 +104,7 @@ def _files(folder: Path) -> list[Path]:
 def _answer(path: Path, folder: Path, classes: dict[str, int]) -> int | None:
     if path.parent != folder:
         return classes.get(path.parent.name)
-    # An identifier may hold an underscore itself: the longest that is known wins.
+    # An identifier may hold an underscore itself: the longest one that is a label's wins.
     parts = path.stem.split("_")
     for length in range(len(parts) - 1, 0, -1):
         if (index := classes.get("_".join(parts[:length]))) is not None:

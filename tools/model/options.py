@@ -1,10 +1,25 @@
-"""The kinds of values that options take."""
+"""Options that several commands have, and the types of their values."""
 
 import math
+from pathlib import Path
 
 import click
 
-from classifier.config import S3Prefix, parse_s3_uri
+from classifier.location import S3Prefix
+
+PATH = click.Path(path_type=Path)
+to_option = click.option(
+    "--to",
+    type=PATH,
+    required=True,
+    help="Folder for the bundle: new, or empty. An existing bundle is never changed.",
+)
+images_option = click.option(
+    "--images",
+    type=PATH,
+    required=True,
+    help="Folder of images: <class id>_*.jpg or <class id>/*.jpg (or .png, .webp).",
+)
 
 
 class Place(click.ParamType):
@@ -16,7 +31,7 @@ class Place(click.ParamType):
         self, value: str | S3Prefix, param: click.Parameter | None, ctx: click.Context | None
     ) -> S3Prefix:
         try:
-            return value if isinstance(value, S3Prefix) else parse_s3_uri(value)
+            return value if isinstance(value, S3Prefix) else S3Prefix.parse(value)
         except ValueError as error:
             self.fail(str(error), param, ctx)
 

@@ -3,13 +3,11 @@
 from collections.abc import Iterator
 from typing import Any
 
-from rich import box
 from rich.table import Table
 
 from classifier.model.bundle import Bundle, Store
 from classifier.model.network import Model
-from tools.model.draft import read_notes
-from tools.model.quantize import Comparison
+from tools.model.files import read_notes
 
 
 def summary(bundle: Bundle, store: Store) -> Table:
@@ -23,6 +21,10 @@ def summary(bundle: Bundle, store: Store) -> Table:
     table.add_row("bundle", str(store))
     table.add_row("name", manifest.name)
     table.add_row("version", manifest.version)
+    if manifest.description:
+        table.add_row("knows", manifest.description)
+    if manifest.licence:
+        table.add_row("licence", manifest.licence)
     table.add_row("source", manifest.source)
     table.add_row("precision", manifest.precision)
     for role, file in manifest.files.items():
@@ -32,42 +34,17 @@ def summary(bundle: Bundle, store: Store) -> Table:
             table.add_row(
                 role, f"{file.key}, {file.bytes:,} bytes, SHA-256 verified:\n{file.sha256}"
             )
-    fit = (
-        "straight to it"
-        if preprocessing.fit == "squash"
-        else f"short side to {preprocessing.resize}, centre"
-    )
-    table.add_row(
-        "input",
-        f"{preprocessing.name!r}: {preprocessing.size} x {preprocessing.size}, {fit}, {preprocessing.color}",
-    )
-    table.add_row(
-        "pixels",
-        f"(pixel * {preprocessing.scale:g} - {_three(preprocessing.mean)}) / {_three(preprocessing.std)}",
-    )
-    kind = "probabilities" if manifest.probabilities else "logits, softmax is applied"
+    size, mean, std = preprocessing.size, preprocessing.mean, preprocessing.std
+    fit = "straight to it"
+    if preprocessing.fit == "crop":
+        fit = f"short side to {preprocessing.resize}, centre"
+    name, color = preprocessing.name, preprocessing.color
+    table.add_row("input", f"{name!r}: {size} x {size}, {fit}, {color}")
+    table.add_row("pixels", f"(pixel * {preprocessing.scale:g} - {_three(mean)}) / {_three(std)}")
+    kind = "probabilities" if manifest.output.probabilities else "logits, softmax is applied"
     table.add_row("output", f"{len(bundle.labels)} classes, {kind}")
     for name, value in read_notes(store).items():
         table.add_row(name, "\n".join(_lines(value)))
-    return table
-
-
-def comparison_table(comparison: Comparison) -> Table:
-    """float32 and int8 side by side."""
-    sides = comparison.float32, comparison.int8
-    table = Table("", "float32", "int8", box=box.SIMPLE)
-    for title, name in (("top-1", "top1"), ("top-5", "top5")):
-        scores = [side.score for side in sides]
-        if all(scores):
-            table.add_row(title, *(f"{getattr(each, name):.1%}" for each in scores))
-    table.add_row("one image, ms", *(f"{side.ms:.1f}" for side in sides))
-    table.add_row("parameters, MB", *(f"{side.bytes / 1e6:.1f}" for side in sides))
-    table.add_row("same first label", "", f"{comparison.agreement:.1%}")
-    table.add_row("times as fast", "", f"{comparison.float32.ms / comparison.int8.ms:.2f}")
-    table.caption = (
-        f"{comparison.held_out_images} held-out images;"
-        f" {comparison.calibration_images} calibrated it ({comparison.calibration})"
-    )
     return table
 
 

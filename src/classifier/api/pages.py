@@ -17,10 +17,11 @@ _FILES = {
 PATHS = frozenset(_FILES)
 
 _INLINE = r"<{0}>(.*?)</{0}>"
-# Nothing comes from elsewhere, nothing goes elsewhere, no markup is made from text.
+# Nothing comes from elsewhere, nothing goes elsewhere, no markup is made from text. Without
+# JavaScript the page's form goes to the service itself.
 _POLICY = (
     "default-src 'none'; script-src {script}; style-src {style}; img-src blob: data:; "
-    "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
+    "connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; "
     "require-trusted-types-for 'script'; trusted-types 'none'"
 )
 

@@ -1,7 +1,7 @@
 """Network addresses: which of them a download may connect to.
 
-The tables are IANA's special-purpose registries (RFC 6890), what they call global included, for
-no image lives there, and multicast. ``ipaddress.is_global`` alone is not enough: it passes
+The tables are IANA's special-purpose registries (RFC 6890), with what they call global, because no
+image lives there, and multicast. ``ipaddress.is_global`` alone is not enough: it passes
 multicast and 192.88.99.0/24, and its answers differ between patch releases of Python.
 """
 
@@ -37,7 +37,7 @@ _SPECIAL = (
     ip_network("2620:4f:8000::/48"),  # AS112
     ip_network("3fff::/20"),  # documentation
 )
-# The ranges that networks use inside. Link-local is not among them.
+# The ranges that private networks use. Link-local is not among them.
 _PRIVATE = (
     ip_network("10.0.0.0/8"),
     ip_network("100.64.0.0/10"),
@@ -48,20 +48,23 @@ _PRIVATE = (
     ip_network("::1/128"),
     ip_network("fc00::/7"),
 )
-_AWS_SERVICES = ip_network("fd00:ec2::/32")  # what 169.254.0.0/16 is in IPv4: credentials and more
+_AWS_SERVICES = ip_network("fd00:ec2::/32")  # IPv6's 169.254.0.0/16: credentials and more
 _NAT64 = ip_network("64:ff9b::/96")
 
 
 def is_allowed(text: str, *, private: bool = False) -> bool:
-    """Whether a download may connect to an address: a public one or, on leave, a private one.
+    """Whether a download may connect to an address.
 
-    text: an IPv4 or IPv6 address. private: also permit the ranges that networks use inside.
+    Args:
+        text: An IPv4 or IPv6 address.
+        private: Also allow the ranges that private networks use.
 
-    Raises ValueError: ``text`` is no address.
+    Raises:
+        ValueError: ``text`` is no address.
     """
     address = ip_address(text)
     if isinstance(address, IPv6Address) and (address in _NAT64 or address.ipv4_mapped):
-        address = IPv4Address(int(address) & 0xFFFFFFFF)  # which is where the packets go
+        address = IPv4Address(int(address) & 0xFFFFFFFF)  # packets go there
     if address in _AWS_SERVICES:
         return False
     if private and any(address in network for network in _PRIVATE):

@@ -1,60 +1,65 @@
 """The guarded download: the one place where the service goes where a stranger sends it.
 
-An address is judged twice. Its text is judged first, and what a rule forbids is told to the
-caller as such. Then the name is looked up, once; every address it leads to is judged, and the
-connection is made to one of those addresses and not to the name, so that a name server that
-changes its mind gains nothing. What is refused by where it leads answers as what cannot be
-reached does. Each redirect starts from the beginning.
+An address is judged twice. First its text (``target``): a caller learns which rule forbids it. Then
+the name is looked up, once, and every address it leads to is judged (``connect``). The connection
+goes to one of those addresses and not to the name, so a name server that changes its mind gains
+nothing. An address that is refused for where it leads answers like one that cannot be reached. Each
+redirect starts from the beginning.
 
-Why not urllib3, requests or httpx: the guard is the connection itself (this address, that name
-for the certificate, the rest of one deadline for every read), so a library would be used against
-its grain: its resolver, pool, retries, redirects, decoders and proxies switched off or replaced.
-Measured, urllib3's import takes 40 ms beyond all that this module imports. What is well kept and
-hard to get right is used: TLS is ``ssl``, HTTP is ``http.client``, addresses are
-``ipaddress``. The first two are imported, and the certificates loaded, at the first download
-that needs them: 17 and 30 ms that a cold start with the image in its body does not pay.
+Why not urllib3, requests or httpx: the guard is the connection itself (this address, that name for
+the certificate, the rest of one deadline for every read). A library would need its resolver, pool,
+retries, redirects, decoders and proxies switched off or replaced. urllib3's import takes 40 ms more
+than all that this module imports. What is hard to get right comes from the standard library: TLS is
+``ssl``, HTTP is ``http.client``, addresses are ``ipaddress``.
 
 docs/security.md has the threat model, and what is tested.
 """
 
 import socket
-import threading
 import time
-from collections.abc import Callable, Sequence
-from contextlib import suppress
-from functools import cached_property
-from ipaddress import ip_address
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from http.client import HTTPException, HTTPResponse
 
-from classifier.errors import FetchFailed, FetchTimeout, InvalidRequest, UrlNotAllowed
-from classifier.fetch.addresses import is_allowed
+from classifier.errors import (
+    FetchFailed,
+    FetchTimeout,
+    ImageTooLarge,
+    InvalidRequest,
+    UrlNotAllowed,
+)
+from classifier.fetch.connect import (
+    TOO_SLOW,
+    UNREACHABLE,
+    Connect,
+    Connector,
+    Resolve,
+    system_resolve,
+)
 from classifier.fetch.target import STANDARD_PORTS, Target
+from classifier.net import http
+from classifier.net.deadline import Deadline
 
-if TYPE_CHECKING:
-    import ssl
+# Link shorteners before a CDN redirect four or five times.
+_MAX_REDIRECTS = 5
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_CHUNK_BYTES = 64 * 1024
+# Registered codings (RFC 9110, section 8.4.1, and IANA). Servers also write "UTF-8", "none" or
+# "aws-chunked" there, which code nothing.
+_CODINGS = frozenset({"gzip", "x-gzip", "deflate", "compress", "x-compress", "br", "zstd", "dcb"})
 
-type Resolve = Callable[[str], Sequence[str]]
-type Connect = Callable[[tuple[str, int], float], socket.socket]
-type Left = Callable[[], float]
-
-_MAX_REDIRECTS = 3
-
-_TOO_SLOW = "The image did not arrive within the time allowed."
 _BROKEN_OFF = "The image's server broke the connection off."
-_UNREACHABLE = "The address could not be reached: it must be that of a public server that answers."
 
 
 class Downloader:
-    """Downloads images from where callers say; safe to use from several threads at once.
+    """Downloads images from where callers say. Threads may share a downloader.
 
-    allowed_hosts: the only hosts that callers may name, besides private ones; empty: any.
-    private_hosts: ``(host, port)`` pairs that may lead to private addresses; a port of ``None``
-        stands for 80 and 443.
-    max_bytes: size of a body.
-    timeout_s: one deadline for a whole download, seconds.
-    resolve: host name -> addresses as text; may block; OSError when there are none.
-    connect: ((address, port), timeout in seconds) -> connected socket; OSError when it fails.
-    clock: reading in seconds, never going back.
+    Args:
+        allowed_hosts: The only hosts that callers may name, besides private ones; empty: any.
+        private_hosts: ``(host, port)`` pairs that may lead to private addresses; a port of ``None``
+            stands for 80 and 443.
+        max_bytes: Size of a body.
+        user_agent: Sent with every request.
+        resolve, connect, clock: See ``Connector``.
     """
 
     def __init__(
@@ -63,149 +68,121 @@ class Downloader:
         allowed_hosts: frozenset[str],
         private_hosts: frozenset[tuple[str, int | None]],
         max_bytes: int,
-        timeout_s: float,
+        user_agent: str,
         resolve: Resolve | None = None,
         connect: Connect = socket.create_connection,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._allowed_hosts = allowed_hosts
-        self._private_hosts = private_hosts
         self._max_bytes = max_bytes
-        self._timeout_s = timeout_s
-        self._resolve = resolve or _system_resolve
-        self._connect = connect
-        self._clock = clock
+        self._user_agent = user_agent
+        self._connector = Connector(private_hosts, resolve or system_resolve, connect, clock)
 
-    def get(self, url: str, *, deadline: float | None = None) -> bytes:
+    def get(self, url: str, deadline: Deadline) -> bytes:
         """The body at ``url``, at most ``max_bytes`` long.
 
-        deadline: a reading of the clock, seconds; the earlier of it and ``timeout_s`` from now
-            counts, over name look-up, connections, redirects and body together.
+        Args:
+            url: ``https://`` or ``http://``.
+            deadline: Of name look-up, connections, redirects and body together.
 
-        Raises InvalidRequest: ``url`` is no URL. UrlNotAllowed: a rule or a setting forbids it.
-        FetchFailed: it leads nowhere, or to an address that is not public (in the same words), or
-        the server's answer is no use. FetchTimeout: the deadline has passed. ImageTooLarge: the
-        body is longer than ``max_bytes``.
+        Raises:
+            InvalidRequest: ``url`` is no URL.
+            UrlNotAllowed: a rule or a setting forbids it.
+            FetchFailed: it leads nowhere, or to an address that is not public (in the same words),
+                or the server's answer has no image.
+            FetchTimeout: the deadline has passed.
+            ImageTooLarge: the body is longer than ``max_bytes``.
         """
-        end = self._clock() + self._timeout_s
-        if deadline is not None:
-            end = min(end, deadline)
-
-        def left() -> float:
-            seconds = end - self._clock()
-            if seconds <= 0:
-                raise FetchTimeout(_TOO_SLOW)
-            return seconds
-
         target = Target.parse(url)
         self._permit(target)
         for _ in range(1 + _MAX_REDIRECTS):
-            answer = self._fetch(target, left)
+            answer = self._request(target, deadline)
             if isinstance(answer, bytes):
                 return answer
-            target = self._redirected(target, answer)
+            target = self._redirect(target, answer)
         raise FetchFailed(f"The image's server redirects more than {_MAX_REDIRECTS} times.")
 
     def _permit(self, target: Target) -> None:
-        """Hold ``target`` against the settings. Raises UrlNotAllowed."""
-        if self._may_be_private(target):
+        """Compare ``target`` with the settings.
+
+        Raises:
+            UrlNotAllowed.
+        """
+        if self._connector.may_be_private(target):
             return
         if self._allowed_hosts and target.host not in self._allowed_hosts:
             raise UrlNotAllowed("The URL's host is not among those that this service fetches from.")
         if target.port not in STANDARD_PORTS.values():
             raise UrlNotAllowed("The URL's port is not allowed: it should be 80 or 443.")
 
-    def _redirected(self, target: Target, location: str) -> Target:
-        """The next target. Raises FetchFailed, in words that tell no more than of the first."""
+    def _redirect(self, target: Target, location: str) -> Target:
+        """The next target. Its errors tell no more than those of the first."""
         try:
             following = target.follow(location)
             self._permit(following)
         except (InvalidRequest, UrlNotAllowed):
-            raise FetchFailed(_UNREACHABLE) from None
+            raise FetchFailed(UNREACHABLE) from None
         if (target.scheme, following.scheme) == ("https", "http"):
             raise FetchFailed("The image's server redirects from https to http.")
         return following
 
-    def _may_be_private(self, target: Target) -> bool:
-        ports = {target.port, None} if target.port in STANDARD_PORTS.values() else {target.port}
-        return any((target.host, port) in self._private_hosts for port in ports)
-
-    def _fetch(self, target: Target, left: Left) -> bytes | str:
+    def _request(self, target: Target, deadline: Deadline) -> bytes | str:
         """The body at ``target``, or the address that it redirects to."""
-        from classifier.fetch.exchange import exchange  # noqa: PLC0415  (deferred, see above)
-
-        sock = self._connected(target, left)
+        headers = {
+            "Host": target.authority,
+            "Accept": "image/jpeg, image/png, image/webp, */*;q=0.1",
+            "Accept-Encoding": "identity",
+            "User-Agent": self._user_agent,
+            "Connection": "close",
+        }
         # "from None": the causes can name hosts and addresses, which no log may hold.
         try:
-            with self._secured(sock, target, left) if target.scheme == "https" else sock as wire:
-                return exchange(wire, target, left, self._max_bytes)
+            with (
+                self._connector.connect(target, deadline) as sock,
+                http.get(sock, target.path, headers, deadline) as response,
+            ):
+                return _location(response) or _read_body(response, self._max_bytes)
         except TimeoutError:
-            raise FetchTimeout(_TOO_SLOW) from None
-        except OSError:
+            raise FetchTimeout(TOO_SLOW) from None
+        except OSError:  # before HTTPException: http.client's RemoteDisconnected is both
             raise FetchFailed(_BROKEN_OFF) from None
-
-    def _addresses(self, target: Target, left: Left) -> list[str]:
-        """Where ``target`` leads: every address checked, or FetchFailed."""
-        try:
-            found = [str(ip_address(target.hostname))]
-        except ValueError:
-            found = self._look_up(target.hostname, left)
-        private = self._may_be_private(target)
-        if not found or not all(is_allowed(address, private=private) for address in found):
-            raise FetchFailed(_UNREACHABLE)
-        return found
-
-    def _look_up(self, name: str, left: Left) -> list[str]:
-        """The distinct addresses of ``name``, in the resolver's order; none when it has none."""
-        found: list[str] = []
-
-        def resolve() -> None:
-            with suppress(OSError):  # the name leads nowhere: an answer, not a fault
-                found.extend(dict.fromkeys(self._resolve(name)))
-
-        # getaddrinfo takes no timeout and cannot be interrupted: it is left behind when it is
-        # late. A daemon, because the interpreter would wait for any other thread at its end.
-        thread = threading.Thread(target=resolve, daemon=True)
-        patience = left()
-        thread.start()
-        thread.join(patience)
-        if thread.is_alive():
-            raise FetchTimeout(_TOO_SLOW)
-        return found
-
-    def _connected(self, target: Target, left: Left) -> socket.socket:
-        """A connection to the first address of ``target`` that takes one."""
-        addresses = self._addresses(target, left)
-        for waiting, address in zip(range(len(addresses), 0, -1), addresses, strict=True):
-            try:
-                # An even share of the time, so that a silent address leaves some for the next.
-                return self._connect((address, target.port), left() / waiting)
-            except OSError as error:
-                timed_out = isinstance(error, TimeoutError)
-        raise FetchTimeout(_TOO_SLOW) if timed_out else FetchFailed(_UNREACHABLE)
-
-    def _secured(self, sock: socket.socket, target: Target, left: Left) -> socket.socket:
-        """``sock`` with TLS on it: the certificate checked for the name, not for the address."""
-        from ssl import SSLError  # noqa: PLC0415  (deferred, see above)
-
-        with sock:  # which TLS takes over, so that this closes it only when it could not
-            sock.settimeout(left())
-            try:
-                return self._tls.wrap_socket(sock, server_hostname=target.hostname)
-            except SSLError:
-                raise FetchFailed(
-                    "No secure connection: the image's server has no valid certificate for its"
-                    " name, or does not speak TLS 1.2 or later."
-                ) from None
-
-    @cached_property
-    def _tls(self) -> "ssl.SSLContext":
-        import ssl  # noqa: PLC0415  (deferred, see above)
-
-        return ssl.create_default_context()
+        except HTTPException:
+            raise FetchFailed(
+                "The image's server did not answer in whole and valid HTTP."
+            ) from None
 
 
-def _system_resolve(name: str) -> list[str]:
-    """The addresses of ``name`` by the system's resolver. Raises OSError: there are none."""
-    found = socket.getaddrinfo(name, None, type=socket.SOCK_STREAM)
-    return [str(sockaddr[0]) for *_, sockaddr in found]
+def _location(response: HTTPResponse) -> str | None:
+    """Where a redirect leads; None: the answer is a success.
+
+    Raises:
+        FetchFailed: it is neither.
+    """
+    if response.status in _REDIRECTS and (location := response.headers["Location"]):
+        return str(location)
+    if response.status != 200:
+        raise FetchFailed(f"The image's server answered with status {response.status}.")
+    return None
+
+
+def _read_body(response: HTTPResponse, max_bytes: int) -> bytes:
+    """The body, counted as it arrives. A header that promises too much ends it at once."""
+    content = response.headers.get("Content-Encoding", "").lower().replace(",", " ").split()
+    transfer = response.headers.get("Transfer-Encoding", "").strip().lower()
+    if _CODINGS.intersection(content) or transfer not in ("", "identity", "chunked"):
+        # The request asked for identity, and images are compressed already. No bomb gets further.
+        raise FetchFailed("The image's server answered with a compressed body.")
+    body = bytearray()
+    # readinto and not read: read takes a chunk of size -1 for everything there is.
+    buffer = memoryview(bytearray(_CHUNK_BYTES))
+    while len(body) + (response.length or 0) <= max_bytes:
+        if not (count := response.readinto(buffer)):
+            break
+        body += buffer[:count]
+    else:
+        raise ImageTooLarge(f"The image is larger than {max_bytes} bytes.")
+    if response.length:
+        raise ConnectionError("the body ended early")
+    if not body:
+        raise FetchFailed("The image's server answered with an empty body.")
+    return bytes(body)

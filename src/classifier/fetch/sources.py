@@ -1,107 +1,140 @@
 """Where an image's bytes come from: the request itself, an address, or S3."""
 
 import binascii
+import re
+from contextlib import suppress
 from dataclasses import dataclass
 
-from classifier.config import Settings, parse_s3_uri
+from classifier.config import Settings
 from classifier.errors import (
     FetchFailed,
     FetchTimeout,
     ImageTooLarge,
     InvalidRequest,
+    RequestError,
     UrlNotAllowed,
 )
 from classifier.fetch.download import Downloader
-from classifier.s3 import client as s3
+from classifier.location import S3Object
+from classifier.net.deadline import Deadline
+from classifier.s3.client import S3Client
+from classifier.s3.errors import ObjectTooLarge, S3Error, S3Timeout
 
 
 @dataclass(frozen=True)
 class Body:
-    """The image is the request's body."""
+    """The image is (a part of) the request's body."""
 
     data: bytes
-    kind = "body"
 
 
 @dataclass(frozen=True)
 class Base64:
-    """The image came as base64 (RFC 4648, section 4) in a JSON body."""
+    """The image is base64 in a JSON body."""
 
     text: str
-    kind = "base64"
 
 
 @dataclass(frozen=True)
 class Url:
-    """The image is at ``https://``, ``http://`` or ``s3://``."""
+    """The image is at an ``https://`` or ``http://`` address."""
 
     url: str
 
-    @property
-    def kind(self) -> str:
-        return "s3" if self._is_s3 else "url"
 
-    @property
-    def _is_s3(self) -> bool:
-        return self.url[:5].lower() == "s3://"
+# A RequestError stands for an image that is refused before it is fetched.
+type Source = Body | Base64 | Url | S3Object | RequestError
 
 
-Source = Body | Base64 | Url
+def parse_address(address: str) -> Source:
+    """The source that ``address`` names; a malformed ``s3://`` address is a refused image."""
+    if address[:5].lower() != "s3://":
+        return Url(address)
+    try:
+        return S3Object.parse(address)
+    except ValueError:
+        return InvalidRequest("The address should be s3://bucket/key.")
+
+
+def kind(source: Source) -> str:
+    """One word for the log."""
+    match source:
+        case S3Object():
+            return "s3"
+        case RequestError():
+            return "refused"
+        case _:
+            return type(source).__name__.lower()
 
 
 class Fetcher:
-    """Turns a source into bytes. Safe to use from several threads at once.
+    """Turns a source into bytes. Threads may share a fetcher.
 
-    downloader: gets ``http(s)://``. objects: gets ``s3://``.
+    Args:
+        settings: Buckets, sizes and the time-out of a download.
+        downloader: Reads ``https://`` and ``http://``.
+        s3: Reads ``s3://``.
     """
 
-    def __init__(self, settings: Settings, downloader: Downloader, objects: s3.Client) -> None:
+    def __init__(self, settings: Settings, downloader: Downloader, s3: S3Client) -> None:
         self._settings = settings
         self._downloader = downloader
-        self._objects = objects
+        self._s3 = s3
 
-    def fetch(self, source: Source, deadline: float) -> bytes:
-        """The bytes of ``source``; ``deadline`` is a reading of ``time.monotonic()``, seconds.
+    def fetch(self, source: Source, deadline: Deadline) -> bytes:
+        """The bytes of ``source``, by ``deadline`` and within FETCH_TIMEOUT_S.
 
-        Raises InvalidRequest, UrlNotAllowed, ImageTooLarge, FetchFailed, FetchTimeout.
+        Raises:
+            InvalidRequest, UrlNotAllowed, ImageTooLarge, FetchFailed, FetchTimeout: or ``source``
+                itself, where it is an error.
         """
         match source:
             case Body(data):
                 return data
             case Base64(text):
                 return decode_base64(text)
-            case Url(url) if source.kind == "s3":
-                return self._fetch_s3(url, deadline)
-            case Url(url):
-                return self._downloader.get(url, deadline=deadline)
+            case RequestError():
+                raise source
+        deadline = deadline.within(self._settings.fetch_timeout_s)
+        if isinstance(source, S3Object):
+            return self._read_object(source, deadline)
+        return self._downloader.get(source.url, deadline)
 
-    def _fetch_s3(self, url: str, deadline: float) -> bytes:
-        try:
-            place = parse_s3_uri("s3" + url[2:])
-        except ValueError as error:
-            raise InvalidRequest("The address should be s3://bucket/key.") from error
-        if place.bucket not in self._settings.s3_read_buckets:
+    def _read_object(self, source: S3Object, deadline: Deadline) -> bytes:
+        if source.bucket not in self._settings.s3_read_buckets:
             raise UrlNotAllowed("Images may not be read from this bucket.")
-        if not place.prefix:
-            raise InvalidRequest("The address should be s3://bucket/key.")
         limit = self._settings.max_image_bytes
         try:
-            return self._objects.get(place.bucket, place.prefix, deadline=deadline, max_bytes=limit)
-        except s3.TooLarge as error:
+            return self._s3.get(source, deadline, max_bytes=limit)
+        except ObjectTooLarge as error:
             raise ImageTooLarge(f"The image has more than {limit} bytes.") from error
-        except s3.TooSlow as error:
+        except S3Timeout as error:
             raise FetchTimeout("S3 took too long to answer.") from error
-        except s3.S3Error as error:
+        except S3Error as error:
             raise FetchFailed("S3 has no such object, or not for this service.") from error
 
 
-def decode_base64(text: str) -> bytes:
-    """The bytes that ``text`` encodes (RFC 4648, section 4, padded, no line breaks).
+_DATA_URL = re.compile(r"data:[^,]{0,200};base64,", re.IGNORECASE)
+_URL_SAFE = str.maketrans("-_", "+/")
 
-    Raises InvalidRequest.
+
+def decode_base64(text: str) -> bytes:
+    """The bytes that ``text`` encodes (RFC 4648, sections 4 and 5).
+
+    Line breaks and blanks are skipped, padding may be missing, both alphabets are read, and a data
+    URL (RFC 2397) loses its head.
+
+    Raises:
+        InvalidRequest: it is not base64.
     """
-    try:
+    with suppress(ValueError):  # most clients pad and break no lines: one pass in C
         return binascii.a2b_base64(text, strict_mode=True)
-    except ValueError as error:  # binascii.Error, and text that is not ASCII
-        hint = ": leave out what stands before the comma" if text.startswith("data:") else ""
-        raise InvalidRequest(f"'image' is not base64{hint}.") from error
+    match = _DATA_URL.match(text)
+    digits = "".join((text[match.end() :] if match else text).split())
+    digits = digits.translate(_URL_SAFE).rstrip("=")
+    try:
+        if digits:
+            return binascii.a2b_base64(digits + "=" * (-len(digits) % 4), strict_mode=True)
+    except ValueError as error:  # binascii.Error, and text beyond ASCII
+        raise InvalidRequest("'image' is not base64.") from error
+    raise InvalidRequest("'image' is not base64.")

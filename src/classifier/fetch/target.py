@@ -1,4 +1,4 @@
-"""Targets of a download: what a URL says, judged by its text alone."""
+"""Targets of a download: a URL, judged by its text alone."""
 
 import re
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from classifier.errors import InvalidRequest, UrlNotAllowed
 STANDARD_PORTS = {"http": 80, "https": 443}
 
 _MAX_URL = 2048
-# A colon before a digit is that of a port: "localhost:8080/a.jpg" has no scheme.
+# A colon before a digit begins a port: "localhost:8080/a.jpg" has no scheme.
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):(?![0-9])")
 _AUTHORITY = re.compile(r"//([^/?#]+)([^#]*)")
 _HOST_PORT = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::([1-9][0-9]{0,4}))?")
@@ -28,10 +28,11 @@ _URL_SAFE = "%/?:@!$&'()*+,;=~[]"
 class Target:
     """A parsed URL.
 
-    scheme: ``http`` or ``https``.
-    host: a lower-case name, or an address in its canonical spelling, IPv6 in brackets.
-    port: given or the scheme's own.
-    path: with the query, in printable ASCII.
+    Attributes:
+        scheme: ``http`` or ``https``.
+        host: A lower-case name, or an address in its canonical spelling, IPv6 in brackets.
+        port: The URL's, or the scheme's own.
+        path: With the query, in printable ASCII.
     """
 
     scheme: str
@@ -41,32 +42,34 @@ class Target:
 
     @classmethod
     def parse(cls, url: str) -> Self:
-        """Read ``url`` strictly: one spelling per address, nothing that two readers read apart.
+        """Read ``url`` strictly: one spelling for an address, nothing that two parsers read apart.
 
         Characters beyond ASCII, and spaces, are percent-encoded in the path, as browsers do.
 
-        Raises InvalidRequest: this is no URL. UrlNotAllowed: it is one that is never fetched.
+        Raises:
+            InvalidRequest: this is no URL.
+            UrlNotAllowed: the service never fetches such a URL.
         """
         if len(url) > _MAX_URL:
             raise UrlNotAllowed(f"The URL is longer than {_MAX_URL} characters.")
         if _UNPRINTABLE.search(url):
             raise UrlNotAllowed("The URL holds control characters.")
-        if not (found := _SCHEME.match(url)):
+        if not (match := _SCHEME.match(url)):
             raise InvalidRequest("The URL has no scheme: it should be like https://host/path.")
-        scheme = found[1].lower()
+        scheme = match[1].lower()
         if scheme not in STANDARD_PORTS:
             raise UrlNotAllowed("The URL's scheme is not allowed: it should be https or http.")
-        if not (found := _AUTHORITY.match(url, found.end())):
+        if not (match := _AUTHORITY.match(url, match.end())):
             raise InvalidRequest("The URL has no host: it should be like https://host/path.")
-        authority, path = found.groups()
+        authority, path = match.groups()
         if "@" in authority:
             raise UrlNotAllowed("The URL holds a user name or password; it must not.")
-        if not (found := _HOST_PORT.fullmatch(authority)):
+        if not (match := _HOST_PORT.fullmatch(authority)):
             raise UrlNotAllowed(
                 "The URL's host is not allowed: it should be a name in ASCII (xn--… for others)"
                 " or an address, with or without a port."
             )
-        host, port = found.groups()
+        host, port = match.groups()
         return cls(
             scheme,
             _canonical(host.lower()),
@@ -75,8 +78,8 @@ class Target:
         )
 
     def follow(self, location: str) -> Self:
-        """Where a redirect from here to ``location`` leads. Raises as ``parse`` does."""
-        # http.client reads headers as Latin-1: encoding them so gives back the bytes that came.
+        """The target of a redirect to ``location``. It raises what ``parse`` raises."""
+        # http.client reads headers as Latin-1. Encoding them so gives back the original bytes.
         location = quote(location.strip(), safe=_URL_SAFE + "#", encoding="latin-1")
         try:
             url = urljoin(f"{self.scheme}://{self.authority}{self.path}", location)
@@ -86,7 +89,7 @@ class Target:
 
     @property
     def authority(self) -> str:
-        """Host and port as the Host header has them: without the scheme's own port."""
+        """The Host header: host and port, without the scheme's own port."""
         standard = self.port == STANDARD_PORTS[self.scheme]
         return self.host if standard else f"{self.host}:{self.port}"
 
@@ -97,7 +100,7 @@ class Target:
 
 
 def _canonical(host: str) -> str:
-    """The canonical spelling of ``host``. Raises UrlNotAllowed: it is an odd one, or no host."""
+    """The canonical spelling of ``host``, or UrlNotAllowed where it is no host or an odd one."""
     try:
         if host.startswith("["):
             return f"[{IPv6Address(host[1:-1])}]"

@@ -1,7 +1,8 @@
-"""The memory fuse: what a decoder takes beyond the function's memory fails one image.
+"""The memory limit: what a decoder takes beyond the function's memory fails one image.
 
 Lambda ends an environment that outgrows its memory, with whatever else it was doing. Under the
-fuse the allocation itself fails, and the image with it.
+limit the allocation itself fails, and the image with it. The limit holds for the whole process: an
+allocation of another thread, a download say, can be the one that fails meanwhile.
 """
 
 import os
@@ -10,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 _PAGE = os.sysconf("SC_PAGE_SIZE")
-# Left for everything but the image: stacks, buffers, the answer.
+# Left for everything but the image: stacks, buffers, the response.
 _RESERVE = 64 * 1024 * 1024
 
 
@@ -18,7 +19,7 @@ _RESERVE = 64 * 1024 * 1024
 def memory_limit(limit: int | None) -> Iterator[None]:
     """Let this process's data grow only up to ``limit`` bytes of resident memory, for a while.
 
-    limit: the function's memory, bytes; None: no fuse. What is refused raises MemoryError in
+    limit: the function's memory, bytes; None: no limit. What is refused raises MemoryError in
     Python, and in a C library whatever that makes of a failed ``malloc``.
     """
     if limit is None:

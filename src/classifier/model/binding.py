@@ -1,9 +1,9 @@
-"""A Module around arrays that are there, and images written straight into it.
+"""Binds a Module to loaded arrays, and writes images straight into it.
 
-``mx.mod.Module`` is made for training: it has a symbol allocate arrays, keeps a second set on
-the side and copies parameters through both, and it takes its input as an NDArray, to copy it.
-For ResNet-18 that is 100 ms and 60 MB of a start-up. What is bound here is the same Module, but
-what it asks for its arrays hands it those that were loaded.
+``mx.mod.Module`` is made for training: it lets the symbol allocate arrays, keeps a second set and
+copies the parameters through both. It takes its input as an NDArray and copies that too. For
+ResNet-18 that costs 100 ms and 60 MB of a start-up. The Module here is the same, but its symbol
+hands it the loaded arrays.
 """
 
 from collections.abc import Mapping
@@ -24,33 +24,37 @@ class Batch(NamedTuple):
 
 
 class Input:
-    """What ``Module.forward`` reads of an NDArray: a shape, and that it can be copied."""
+    """What ``Module.forward`` uses of an NDArray: its shape and ``copyto``."""
 
     def __init__(self, values: npt.NDArray[np.float32]) -> None:
         self._values = values
         self.shape = values.shape
 
     def copyto(self, target: Any) -> None:
-        """Write the values into the NDArray ``target``: one copy, and no operator is run."""
+        """Write the values into the NDArray ``target``: one copy, without running an operator."""
         target._sync_copyfrom(self._values)  # noqa: SLF001  (target[:] = …, without its indexing)
 
 
 def bind(symbol: Any, arrays: Arrays, data: str, shape: tuple[int, ...]) -> Any:
-    """A Module of ``symbol`` for inference, whose parameters are ``arrays`` themselves.
+    """A Module of ``symbol`` for inference. Its parameters are ``arrays`` themselves.
 
-    arrays: NDArrays by kind ("arg" or "aux") and name. data, shape: the input's.
+    Args:
+        symbol: The network.
+        arrays: NDArrays by kind ("arg" or "aux") and name.
+        data: Name of the input.
+        shape: (n, 3, height, width) of the input.
     """
-    filled = _Filled(symbol, arrays, data, shape)
-    module = mx.mod.Module(filled, data_names=[data], label_names=None)
-    # As Module.load does: so bind() makes no arrays of its own. There is nothing to copy.
+    prefilled = _PrefilledSymbol(symbol, arrays, data, shape)
+    module = mx.mod.Module(prefilled, data_names=[data], label_names=None)
+    # As Module.load does: then bind() makes no arrays of its own.
     module._arg_params, module._aux_params = {}, {}  # noqa: SLF001
     module.params_initialized = True
     module.bind([(data, shape)], for_training=False)
     return module
 
 
-class _Filled:
-    """A symbol that knows its arrays: asked to allocate and bind them, it only binds."""
+class _PrefilledSymbol:
+    """A symbol with its arrays: where Module asks it to allocate and bind, it only binds."""
 
     def __init__(self, symbol: Any, arrays: Arrays, data: str, shape: tuple[int, ...]) -> None:
         self._symbol = symbol
@@ -64,8 +68,8 @@ class _Filled:
     def __getitem__(self, index: int) -> Any:
         return self._symbol[index]
 
-    def simple_bind(self, ctx: Any, **_how: Any) -> Any:
-        """Bind the arrays, converted where the graph computes in another type."""
+    def simple_bind(self, ctx: Any, **_options: Any) -> Any:
+        """Bind the arrays. They are converted where the graph computes in another type."""
         names = self._symbol.list_arguments()
         shapes, _, _ = self._symbol.infer_shape(**{self._data: self._shape})
         types, _, _ = self._symbol.infer_type(**{self._data: np.float32})

@@ -1,29 +1,29 @@
-"""A model bundle: a network, its labels and the preprocessing of its input, with checksums.
+"""A model bundle: a network, its labels and its preprocessing, with checksums.
 
 A bundle lives in S3 below a prefix, or in a folder::
 
     <name>-symbol.json    the network's graph, MXNet's JSON
     <name>-0000.params    its parameters, MXNet's NDArray file
     synset.txt            one label a line, in the order of the outputs
-    manifest.json         what the others are called, their checksums, the input's preprocessing
+    manifest.json         names, sizes and checksums of the others, and the preprocessing
 
-A bundle never changes once it is written, so whoever has read it may keep it. A place with no
-manifest but with the file names that the 2017 model zoo used still loads.
+A bundle never changes once it is written, so a reader may keep it. A place without a manifest
+still loads if it has the file names of the 2017 model zoo.
 """
 
 import hashlib
-import os
-import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from classifier.config import S3Prefix
 from classifier.errors import BundleError
+from classifier.location import S3Prefix
 from classifier.model.labels import IMAGENET_LABELS, Label, parse_labels
 from classifier.model.manifest import ROLES, File, Manifest, legacy_manifest, parse_manifest
-from classifier.s3 import client as s3
+from classifier.net.deadline import Deadline
+from classifier.s3.client import S3Client
+from classifier.s3.errors import ObjectMissing, S3Error
 
 MANIFEST = "manifest.json"
 
@@ -39,13 +39,14 @@ class Bundle:
 
 
 class Store(Protocol):
-    """A place that holds a bundle; ``str()`` of it is shown in errors."""
+    """A place that holds a bundle. Errors show its ``str()``."""
 
-    def read(self, name: str) -> bytes:
-        """The whole file ``name``.
+    def read(self, name: str, size: int | None = None) -> bytes:
+        """The whole file ``name``; ``size`` is what its manifest says, bytes.
 
-        Raises FileNotFoundError: there is none, or none that we may see. BundleError: the
-        place cannot be read at all.
+        Raises:
+            FileNotFoundError: there is none, or we may not see it.
+            BundleError: the place cannot be read.
         """
 
 
@@ -58,7 +59,8 @@ class Folder:
     def __str__(self) -> str:
         return str(self._path)
 
-    def read(self, name: str) -> bytes:
+    def read(self, name: str, size: int | None = None) -> bytes:
+        del size  # a file is read in one piece
         try:
             return (self._path / name).read_bytes()
         except FileNotFoundError:
@@ -70,40 +72,41 @@ class Folder:
 class S3Store:
     """A prefix in S3 as a store.
 
-    budget_s: what all its files together may take, seconds.
+    Args:
+        prefix: The bundle's place.
+        client: Reads its files.
+        deadline: Of all of them together.
     """
 
-    def __init__(
-        self, place: S3Prefix, client: s3.Client | None = None, budget_s: float = 300.0
-    ) -> None:
-        self._place = place
-        self._client = client or s3.client(os.environ)
-        self._deadline = time.monotonic() + budget_s
+    def __init__(self, prefix: S3Prefix, client: S3Client, deadline: Deadline) -> None:
+        self._prefix = prefix
+        self._client = client
+        self._deadline = deadline
 
     def __str__(self) -> str:
-        return str(self._place)
+        return str(self._prefix)
 
-    def read(self, name: str) -> bytes:
-        where = f"{self}/{name}"
-        key = self._place.key(name)
+    def read(self, name: str, size: int | None = None) -> bytes:
+        source = self._prefix.object(name)
         try:
-            return self._client.get(self._place.bucket, key, deadline=self._deadline)
-        except s3.Missing as error:
-            raise FileNotFoundError(f"{where}: {error}") from error
-        except s3.S3Error as error:
-            raise BundleError(f"{where}: {error}") from error
+            return self._client.get(source, self._deadline, size=size)
+        except ObjectMissing as error:
+            raise FileNotFoundError(f"{source}: {error}") from error
+        except S3Error as error:
+            raise BundleError(f"{source}: {error}") from error
 
 
 def read_bundle(store: Store) -> Bundle:
     """Read the bundle in ``store``, its files side by side, and verify every checksum.
 
-    Raises BundleError: a file is missing, truncated or altered, or the manifest or the label
-    file is not well formed; the message opens with the file's place.
+    Raises:
+        BundleError: a file is missing, truncated or altered, or the manifest or the label file is
+            malformed. The message opens with the file's place.
     """
     try:
         manifest = parse_manifest(store.read(MANIFEST), f"{store}/{MANIFEST}")
-    except FileNotFoundError as missing:
-        return _read_legacy(store, missing)
+    except FileNotFoundError as no_manifest:
+        return _read_legacy(store, no_manifest)
     with ThreadPoolExecutor(len(ROLES)) as pool:
         symbol, params, labels = pool.map(
             lambda role: _read_verified(store, manifest.files[role]), ROLES
@@ -112,12 +115,12 @@ def read_bundle(store: Store) -> Bundle:
     return Bundle(manifest, symbol, params, parse_labels(labels, where))
 
 
-def _read_legacy(store: Store, missing: FileNotFoundError) -> Bundle:
+def _read_legacy(store: Store, no_manifest: FileNotFoundError) -> Bundle:
     manifest = legacy_manifest()
     try:
         symbol = store.read(manifest.files["symbol"].key)
     except FileNotFoundError:
-        raise BundleError(f"{store}/{MANIFEST}: no such file, or not readable") from missing
+        raise BundleError(f"{store}/{MANIFEST}: no such file, or not readable") from no_manifest
     params = _read_verified(store, manifest.files["params"])
     try:
         labels = store.read(manifest.files["labels"].key)
@@ -130,7 +133,7 @@ def _read_legacy(store: Store, missing: FileNotFoundError) -> Bundle:
 def _read_verified(store: Store, file: File) -> bytes:
     where = f"{store}/{file.key}"
     try:
-        data = store.read(file.key)
+        data = store.read(file.key, file.bytes)
     except FileNotFoundError as error:
         raise BundleError(f"{where}: no such file, or not readable") from error
     if file.bytes is not None and len(data) != file.bytes:

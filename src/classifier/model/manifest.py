@@ -7,35 +7,19 @@ from dataclasses import dataclass
 from typing import Any
 
 from classifier.errors import BundleError
+from classifier.image.preprocessing import Preprocessing
 
 ROLES = ("symbol", "params", "labels")
 
 
 @dataclass(frozen=True)
-class Preprocessing:
-    """How an image becomes the network's input: NCHW, float32, (pixel * scale - mean) / std.
-
-    name: the symbol's input. size: its width and height, pixels. resize: with ``fit`` "crop",
-    the length of the short side before the centre is cut out, pixels. fit: "crop", or "squash"
-    (straight to ``size``, whatever the shape). color: "RGB" or "BGR", the order of the channels,
-    and of ``mean`` and ``std``.
-    """
-
-    name: str = "data"
-    size: int = 224
-    resize: int = 224
-    fit: str = "squash"
-    color: str = "RGB"
-    scale: float = 1.0
-    mean: tuple[float, ...] = (0.0, 0.0, 0.0)
-    std: tuple[float, ...] = (1.0, 1.0, 1.0)
-
-
-@dataclass(frozen=True)
 class File:
-    """One file of a bundle: its name below the bundle's place, size in bytes, SHA-256 in hex.
+    """One file of a bundle.
 
-    Size and checksum are None where nobody wrote them down (see ``classic``).
+    Attributes:
+        key: Its name below the bundle's place.
+        bytes: Its size; None in a legacy bundle, which has no manifest.
+        sha256: Its checksum in hex; None in a legacy bundle.
     """
 
     key: str
@@ -44,44 +28,69 @@ class File:
 
 
 @dataclass(frozen=True)
+class Output:
+    """What a network gives.
+
+    Attributes:
+        probabilities: Whether the network applies softmax itself; else its outputs are logits.
+        embedding: The symbol's output that is the input of its last layer; empty: unknown.
+        features: The symbol's output that is the last feature map; empty: unknown.
+    """
+
+    probabilities: bool
+    embedding: str = ""
+    features: str = ""
+
+
+@dataclass(frozen=True)
 class Manifest:
-    """What a bundle says of itself. ``probabilities`` false: the outputs are logits."""
+    """What a bundle says of itself.
+
+    Attributes:
+        description: What the network knows, for people; may be empty.
+        licence: Of the weights; may be empty.
+        precision: "float32" or "int8".
+        source: Where the network comes from, for people.
+    """
 
     name: str
     version: str
     files: Mapping[str, File]
     input: Preprocessing
-    probabilities: bool
+    output: Output
     precision: str
     source: str
+    description: str = ""
+    licence: str = ""
 
 
 def legacy_manifest() -> Manifest:
-    """The manifest of a bundle that has none: the ResNet-18 of the 2017 model zoo.
+    """The manifest of a bundle without one: the ResNet-18 of the 2017 model zoo.
 
-    Its first layer is a batch norm on the image itself, so it takes RGB, 0..255, no mean; it
-    was trained with softmax in the graph. No checksum of its files was ever published.
+    Its first layer is a batch norm on the image itself, so it takes RGB, 0..255, no mean. Its graph
+    ends in softmax. No checksum of its files was ever published.
     """
-    files = {
-        "symbol": File("resnet-18-symbol.json"),
-        "params": File("resnet-18-0000.params"),
-        "labels": File("synset.txt"),
-    }
     return Manifest(
         name="resnet-18",
         version="2017",
-        files=files,
+        files={
+            "symbol": File("resnet-18-symbol.json"),
+            "params": File("resnet-18-0000.params"),
+            "labels": File("synset.txt"),
+        },
         input=Preprocessing(),
-        probabilities=True,
+        output=Output(probabilities=True),
         precision="float32",
         source="MXNet model zoo, 2017",
+        description="the 1000 classes of ImageNet",
     )
 
 
 def parse_manifest(data: bytes, where: str) -> Manifest:
-    """The manifest in ``data``; fields that are not ours to know are let be.
+    """The manifest in ``data``. Unknown fields are ignored.
 
-    Raises BundleError, which opens with ``where`` and names the field.
+    Raises:
+        BundleError: a field is missing or wrong. The message opens with ``where`` and names it.
     """
     try:
         table = json.loads(data)
@@ -95,9 +104,15 @@ def parse_manifest(data: bytes, where: str) -> Manifest:
         version=fields.text("version"),
         files={role: _file(files.table(role)) for role in ROLES},
         input=_preprocessing(fields.table("input")),
-        probabilities=output.one_of("probabilities", (True, False)),
+        output=Output(
+            probabilities=output.one_of("probabilities", (True, False)),
+            embedding=output.optional_text("embedding"),
+            features=output.optional_text("features"),
+        ),
         precision=fields.one_of("precision", ("float32", "int8")),
         source=fields.text("source"),
+        description=fields.optional_text("description"),
+        licence=fields.optional_text("licence"),
     )
 
 
@@ -133,16 +148,16 @@ def _preprocessing(fields: "_Fields") -> Preprocessing:
 
 
 class _Fields:
-    """One JSON object of a manifest; every reader checks the type and names the field."""
+    """One JSON object of a manifest. Every reader checks the type and names the field."""
 
     def __init__(self, table: Any, where: str, path: str = "") -> None:
         if not isinstance(table, dict):
             raise BundleError(f"{where}: {path.rstrip('.') or 'it'} should be an object")
         self._table, self._where, self._path = table, where, path
 
-    def wrong(self, name: str, wanted: str) -> BundleError:
+    def wrong(self, name: str, expected: str) -> BundleError:
         value = json.dumps(self._table.get(name))[:80]
-        return BundleError(f"{self._where}: {self._path}{name} is {value}: {wanted}")
+        return BundleError(f"{self._where}: {self._path}{name} is {value}: {expected}")
 
     def table(self, name: str) -> "_Fields":
         return _Fields(self._table.get(name), self._where, f"{self._path}{name}.")
@@ -150,6 +165,12 @@ class _Fields:
     def text(self, name: str) -> str:
         value = self._table.get(name)
         if not isinstance(value, str) or not value.strip():
+            raise self.wrong(name, "should be text")
+        return value
+
+    def optional_text(self, name: str) -> str:
+        value = self._table.get(name, "")
+        if not isinstance(value, str):
             raise self.wrong(name, "should be text")
         return value
 

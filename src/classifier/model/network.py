@@ -1,4 +1,4 @@
-"""A bundle becomes a bound network, and tensors become labels."""
+"""A bundle becomes a bound network, and tensors become probabilities."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -14,19 +14,19 @@ from classifier.model.labels import Label, Probabilities
 from classifier.model.lean_mxnet import mx
 from classifier.model.manifest import Manifest
 
-# Images that go through the network at once, where there are so many. More gain little: with two
-# threads ResNet-18 takes 3 % (float32) or 10 % (int8) less for each of sixteen, with one nothing.
+# Images that go through the network at once. More gain little: with two threads ResNet-18 takes 3 %
+# (float32) or 10 % (int8) less for each of sixteen; with one thread it gains nothing.
 BATCH = 4
 
 
 class Model:
-    """A network in memory, bound once for each size that it is run with: 1 and BATCH.
+    """A network in memory, bound once for each number of images that it runs with: 1 and BATCH.
 
-    A ``mx.mod.Module`` is bound to single images at start-up, and a second one, which has the
-    same parameters, when the first batch comes. Neither is touched again. A Module for each
-    number of images would keep 65 MB for each, its own copy of ResNet-18's weights in the
-    layout that the convolutions like; one that is reshaped lays that copy out anew, which takes
-    as long as two images in int8.
+    Start-up binds a ``mx.mod.Module`` to single images. The first batch binds a second one, with
+    the same parameters. Neither is ever reshaped. Why two: each bound Module keeps a copy of the
+    weights in the layout that convolutions need, 65 MB for ResNet-18, so one for every number of
+    images costs too much memory. Reshaping writes that copy anew, which takes as long as two
+    images in int8.
     """
 
     def __init__(
@@ -40,18 +40,22 @@ class Model:
 
     @classmethod
     def load(cls, bundle: Bundle) -> Self:
-        """Bind the network of ``bundle`` and run it once, on nothing.
+        """Bind the network of ``bundle`` and run it once, on zeros.
 
-        Raises BundleError, which names the file: the graph cannot be read or has not the one
-        input and output that the manifest speaks of, a parameter that it needs is missing or of
-        another shape, or there are more or fewer labels than outputs.
+        The first run chooses every kernel and lays out every weight, so requests need not.
+
+        Raises:
+            BundleError: the graph cannot be read, or lacks the input that the manifest names; a
+                parameter is missing or has another shape; or the number of labels is not that of
+                the outputs. The message names the file.
         """
         manifest, labels = bundle.manifest, bundle.labels
         files = {role: file.key for role, file in manifest.files.items()}
         symbol = _read_symbol(bundle.symbol, files["symbol"])
         arrays = _read_arrays(bundle.params, files["params"])
-        # The caller may have kept no bundle either: then the parameters' file is freed here.
-        del bundle
+        del (
+            bundle
+        )  # frees the parameters' file, 47 MB for ResNet-18, if the caller kept no reference
         size = manifest.input.size
         classes = _check(symbol, arrays, manifest.input.name, (BATCH, 3, size, size), files)
         if classes != len(labels):
@@ -64,12 +68,16 @@ class Model:
         return model
 
     def classify(self, tensors: Sequence[Tensor]) -> Probabilities:
-        """Probabilities, (n, classes) float32, of n > 0 ``tensors``, (3, size, size) float32 each.
+        """Run the network. Two threads must not call it at once.
 
-        Not to be called by two threads at once.
+        Args:
+            tensors: At least one, each (3, size, size) float32.
+
+        Returns:
+            Probabilities, (n, classes) float32.
         """
-        found = np.concatenate([self._forward(batch) for batch in _batches(tensors)])
-        return found if self.manifest.probabilities else _softmax(found)
+        outputs = np.concatenate([self._forward(batch) for batch in _batches(tensors)])
+        return outputs if self.manifest.output.probabilities else _softmax(outputs)
 
     def _forward(self, tensors: Tensor) -> Probabilities:
         """(n, classes) float32 of ``tensors``, (n, 3, size, size) float32; n is 1 or BATCH."""
@@ -97,8 +105,8 @@ def _batches(tensors: Sequence[Tensor]) -> Iterator[Tensor]:
 
 
 def _softmax(logits: Probabilities) -> Probabilities:
-    odds = np.exp(logits - logits.max(axis=1, keepdims=True))
-    probabilities: Probabilities = odds / odds.sum(axis=1, keepdims=True)
+    powers = np.exp(logits - logits.max(axis=1, keepdims=True))
+    probabilities: Probabilities = powers / powers.sum(axis=1, keepdims=True)
     return probabilities
 
 
@@ -113,10 +121,9 @@ def _read_symbol(data: bytes, file: str) -> Any:
 
 
 def _without_loss(symbol: Any) -> Any:
-    """``symbol`` with softmax where it was trained with SoftmaxOutput.
+    """``symbol`` with softmax in place of SoftmaxOutput.
 
-    That is softmax and a loss, which asks for labels: as many as there are images, so that it
-    could not be reshaped to another number of them.
+    SoftmaxOutput is softmax and a loss. The loss needs labels, one an image, which inference lacks.
     """
     graph = json.loads(symbol.tojson())
     for node in graph["nodes"]:
@@ -143,27 +150,27 @@ def _check(
     shape: tuple[int, ...],
     files: dict[str, str],
 ) -> int:
-    """Hold the graph and its parameters together. Returns the number of classes."""
+    """Compare the graph with its parameters, and return the number of classes."""
     if data not in symbol.list_inputs():
         raise BundleError(f"{files['symbol']}: it has no input called {data!r}")
-    known = {name: array.shape for (_, name), array in arrays.items()}
-    known[data] = shape
-    wanted = dict.fromkeys(symbol.list_arguments(), "arg")
-    wanted |= dict.fromkeys(symbol.list_auxiliary_states(), "aux")
+    shapes = {name: array.shape for (_, name), array in arrays.items()}
+    shapes[data] = shape
+    kinds = dict.fromkeys(symbol.list_arguments(), "arg")
+    kinds |= dict.fromkeys(symbol.list_auxiliary_states(), "aux")
     missing = sorted(
-        name for name, kind in wanted.items() if name != data and (kind, name) not in arrays
+        name for name, kind in kinds.items() if name != data and (kind, name) not in arrays
     )
     if missing:
         rest = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
         raise BundleError(f"{files['params']}: the network needs {missing[0]!r}{rest}")
     try:
-        args = {name: size for name, size in known.items() if wanted.get(name) == "arg"}
+        args = {name: size for name, size in shapes.items() if kinds.get(name) == "arg"}
         _, outputs, auxiliary = symbol.infer_shape(**args)
     except (mx.MXNetError, ValueError) as error:
         raise BundleError(f"{files['params']}: {_first_line(error)}") from error
     for name, size in zip(symbol.list_auxiliary_states(), auxiliary, strict=True):
-        if known[name] != size:
-            raise BundleError(f"{files['params']}: {name!r} is {known[name]}, not {size}")
+        if shapes[name] != size:
+            raise BundleError(f"{files['params']}: {name!r} is {shapes[name]}, not {size}")
     if len(outputs[0]) != 2 or outputs[0][0] != shape[0]:
         raise BundleError(f"{files['symbol']}: its output is not one row of classes an image")
     return int(outputs[0][1])
@@ -172,5 +179,5 @@ def _check(
 def _first_line(error: Exception) -> str:
     """What MXNet says before its stack trace."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    said = [line for line in lines if "Error in operator" in line or "Check failed" in line]
-    return (said or lines or [type(error).__name__])[0].removeprefix("MXNetError: ")[:300]
+    reasons = [line for line in lines if "Error in operator" in line or "Check failed" in line]
+    return (reasons or lines or [type(error).__name__])[0].removeprefix("MXNetError: ")[:300]

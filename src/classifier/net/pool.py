@@ -1,65 +1,67 @@
-"""HTTP connections that are kept from one request to the next."""
+"""HTTP connections that live from one request to the next."""
 
+import math
 import socket
 import threading
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from functools import cached_property
 from http.client import HTTPException, HTTPResponse
-from typing import TYPE_CHECKING, cast
 from urllib.parse import urlsplit
 
-from classifier.net.reader import DeadlineReader
-
-if TYPE_CHECKING:
-    import ssl
-
-type Left = Callable[[], float]
+from classifier.net import http, tls
+from classifier.net.deadline import Deadline
 
 
 @dataclass(frozen=True)
 class Address:
-    """What to ask for, and whom: ``host`` as in the header, ``path`` percent-encoded."""
+    """What to request, and from whom.
+
+    Attributes:
+        secure: Whether to use TLS.
+        host: As in the Host header, with a port where it is not the scheme's own.
+        path: Percent-encoded.
+    """
 
     secure: bool
     host: str
     path: str
 
 
-class Connections:
-    """Connections to the servers of addresses that the caller trusts; safe to use from threads.
+class ConnectionPool:
+    """Connections to servers that we trust. Threads may share a pool.
 
-    authorities: a file of the certificates that are trusted; empty: the system's.
+    Args:
+        authorities: A file of trusted certificates; empty: the system's.
+        silence_s: The longest wait for a single read, seconds.
     """
 
-    def __init__(self, authorities: str = "") -> None:
+    def __init__(self, authorities: str = "", silence_s: float = math.inf) -> None:
         self._authorities = authorities
+        self._silence_s = silence_s
         self._idle: list[tuple[str, socket.socket]] = []
         self._lock = threading.Lock()
 
     @contextmanager
     def get(
-        self, address: Address, headers: Mapping[str, str], left: Left
+        self, address: Address, headers: Mapping[str, str], deadline: Deadline
     ) -> Iterator[HTTPResponse]:
-        """The answer to a ``GET`` of ``address``; its connection is kept if it is read whole.
+        """The answer to a ``GET`` of ``address``.
 
-        left: the time that is left, seconds; asked before each read, and raises when there is
-            none.
+        The connection returns to the pool when the caller has read the whole body.
 
-        Raises OSError or http.client.HTTPException: the connection failed, or the answer is no
-        HTTP.
+        Raises:
+            TimeoutError: the deadline has passed, or nothing came for ``silence_s``.
+            OSError, http.client.HTTPException: the connection failed, or the answer is no HTTP.
         """
-        lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
-        request = f"GET {address.path} HTTP/1.1\r\n{lines}\r\n".encode("latin-1")
-        response, sock = self._ask(address, request, left)
-        keep = False
+        response, sock = self._request(address, headers, deadline)
+        reusable = False
         try:
             yield response
-            keep = response.isclosed() and not response.will_close
+            reusable = response.isclosed() and not response.will_close
         finally:
             response.close()
-            if keep:
+            if reusable:
                 with self._lock:
                     self._idle.append((address.host, sock))
             else:
@@ -69,18 +71,18 @@ class Connections:
         for _, sock in self._idle:
             sock.close()
 
-    def _ask(
-        self, address: Address, request: bytes, left: Left
+    def _request(
+        self, address: Address, headers: Mapping[str, str], deadline: Deadline
     ) -> tuple[HTTPResponse, socket.socket]:
-        """An answer whose body is still to be read, and the connection that it comes over."""
-        if kept := self._take(address.host):
-            try:
-                return _send(kept, request, left), kept
-            except (OSError, HTTPException):
-                kept.close()  # the server had closed it in the meantime, as it may
-        sock = self._connect(address, left)
+        """An answer with an unread body, and its connection."""
+        if idle := self._take(address.host):
+            # The server may have closed it in the meantime.
+            with suppress(OSError, HTTPException):
+                return http.get(idle, address.path, headers, deadline, self._silence_s), idle
+            idle.close()
+        sock = self._connect(address, deadline)
         try:
-            return _send(sock, request, left), sock
+            return http.get(sock, address.path, headers, deadline, self._silence_s), sock
         except BaseException:
             sock.close()
             raise
@@ -93,26 +95,11 @@ class Connections:
                     return pair[1]
         return None
 
-    def _connect(self, address: Address, left: Left) -> socket.socket:
+    def _connect(self, address: Address, deadline: Deadline) -> socket.socket:
         url = urlsplit(f"//{address.host}")
         port = url.port or (443 if address.secure else 80)
-        sock = socket.create_connection((url.hostname, port), left())
+        timeout = min(deadline.remaining(), self._silence_s)
+        sock = socket.create_connection((url.hostname, port), timeout)
         if not address.secure:
             return sock
-        with sock:  # which TLS takes over, so that this closes it only when it could not
-            return self._tls.wrap_socket(sock, server_hostname=url.hostname)
-
-    @cached_property
-    def _tls(self) -> "ssl.SSLContext":
-        import ssl  # noqa: PLC0415  (not needed for endpoints without)
-
-        return ssl.create_default_context(cafile=self._authorities or None)
-
-
-def _send(sock: socket.socket, request: bytes, left: Left) -> HTTPResponse:
-    sock.settimeout(left())
-    sock.sendall(request)
-    wire = cast("socket.socket", DeadlineReader(sock, left))  # as much of one as HTTPResponse uses
-    response = HTTPResponse(wire, method="GET")
-    response.begin()
-    return response
+        return tls.secure(sock, url.hostname or "", deadline.within(timeout), self._authorities)

@@ -1,42 +1,36 @@
-"""The bundle is read while the modules that bind it are imported: importing this begins it.
+"""Reads the bundle in a thread of its own, while the modules that need it are imported."""
 
-Only the environment's settings decide what is read. Nothing is raised here: whoever wants the
-bundle asks for it, and is told then.
-"""
-
-import os
 from concurrent.futures import Future, ThreadPoolExecutor
 
-from classifier.config import S3Prefix, Settings
-from classifier.errors import SettingsError
+from classifier.location import S3Prefix
 from classifier.model.bundle import Bundle, S3Store, read_bundle
+from classifier.net.deadline import Deadline
+from classifier.s3.client import S3Client
 
-# Lambda gives a start-up ten seconds, and the rest of it wants some too.
-_BUDGET_S = 8.0
+# Lambda gives a start-up ten seconds. Imports, binding and the first run need some of them.
+_TIMEOUT_S = 8.0
 
 
-def bundle(place: S3Prefix) -> Bundle:
-    """The bundle at ``place``: the one that was begun, the first time; read anew after that.
+class Preload:
+    """A bundle that is being read.
 
-    Raises BundleError.
+    Args:
+        prefix: The bundle's place.
+        client: Reads it.
     """
-    begun = _begun.pop(place, None)
-    return begun.result() if begun else _read(place)
 
+    def __init__(self, prefix: S3Prefix, client: S3Client) -> None:
+        store = S3Store(prefix, client, Deadline.after(_TIMEOUT_S))
+        pool = ThreadPoolExecutor(1)
+        self._reading: Future[Bundle] | None = pool.submit(read_bundle, store)
+        pool.shutdown(wait=False)
 
-def _read(place: S3Prefix) -> Bundle:
-    return read_bundle(S3Store(place, budget_s=_BUDGET_S))
+    def take(self) -> Bundle:
+        """The bundle, once. No reference stays here, so the caller alone decides when it is freed.
 
-
-def _begin() -> dict[S3Prefix, Future[Bundle]]:
-    try:
-        place = Settings.from_env(os.environ).model_uri
-    except SettingsError:
-        return {}
-    pool = ThreadPoolExecutor(1)
-    begun = pool.submit(_read, place)
-    pool.shutdown(wait=False)
-    return {place: begun}
-
-
-_begun = _begin()
+        Raises:
+            BundleError.
+        """
+        assert self._reading is not None
+        reading, self._reading = self._reading, None
+        return reading.result()

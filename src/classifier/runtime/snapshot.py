@@ -1,21 +1,21 @@
-"""SnapStart: Lambda keeps an environment that has started, and restores copies of it."""
+"""SnapStart: Lambda keeps a started environment, and restores copies of it."""
 
 import importlib
 from collections.abc import Callable, Mapping
 
-# Put off for the sake of cold starts; a snapshot is taken at leisure.
-_PUT_OFF = ("ssl", "classifier.s3.boto", "classifier.fetch.exchange")
+# Imported late for the sake of cold starts. Taking a snapshot may last.
+_DEFERRED = ("ssl", "classifier.s3.boto")
 
 
 def is_kept(env: Mapping[str, str]) -> bool:
-    """Whether Lambda keeps what starts in ``env``, rather than start anew when it must serve."""
+    """Whether Lambda keeps a started environment, instead of starting one when it must serve."""
     return env.get("AWS_LAMBDA_INITIALIZATION_TYPE") in ("snap-start", "provisioned-concurrency")
 
 
 def register(*, before: Callable[[], object], after: Callable[[], object]) -> None:
-    """Have ``before`` called before a snapshot and ``after`` in each copy, where there are any."""
+    """Call ``before`` before a snapshot and ``after`` in each copy, where Lambda has snapshots."""
     try:
-        from snapshot_restore_py import (  # noqa: PLC0415  (the runtime has it, or has not)
+        from snapshot_restore_py import (  # noqa: PLC0415  (only Lambda's runtime has it)
             register_after_restore,
             register_before_snapshot,
         )
@@ -25,7 +25,7 @@ def register(*, before: Callable[[], object], after: Callable[[], object]) -> No
     register_after_restore(after)
 
 
-def import_what_is_put_off() -> None:
-    """Import what a first request would otherwise wait for."""
-    for name in _PUT_OFF:
+def import_deferred() -> None:
+    """Import what the first request after a restore would otherwise wait for."""
+    for name in _DEFERRED:
         importlib.import_module(name)

@@ -1,7 +1,9 @@
-"""Signature Version 4 for S3, as much of it as reading an object needs.
+"""Signature Version 4 for S3, as much as a ``GET`` needs.
 
-botocore signs too, and its signature is the same to the byte (tests/unit/test_s3.py), but its
-import alone takes as long as all of a start-up beside it: see docs/benchmarks.md.
+botocore's signature is the same to the byte (tests/unit/test_s3.py). Its import alone takes 200 ms,
+as long as the rest of a start-up: see docs/benchmarks.md.
+
+https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-header-based-auth.html
 """
 
 import hashlib
@@ -17,7 +19,7 @@ _NO_BODY = hashlib.sha256(b"").hexdigest()
 
 @dataclass(frozen=True)
 class Credentials:
-    """``token`` is empty for those that do not end."""
+    """Credentials of AWS. ``token`` is empty for those that never end."""
 
     access_key: str
     secret_key: str = field(repr=False)
@@ -33,9 +35,15 @@ def sign_get(
     credentials: Credentials,
     now: float,
 ) -> dict[str, str]:
-    """All headers of a signed ``GET`` of ``path``, percent-encoded, from ``host``.
+    """All headers of a signed ``GET``.
 
-    headers: further ones, names in lower case. now: seconds since 1970, UTC.
+    Args:
+        host: As in the Host header.
+        path: Percent-encoded.
+        headers: Further headers, names in lower case.
+        region: The bucket's.
+        credentials: Sign the request.
+        now: Seconds since 1970, UTC.
     """
     moment = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(now))
     scope = f"{moment[:8]}/{region}/s3/aws4_request"
@@ -58,5 +66,5 @@ def sign_get(
 
 
 def quote_key(key: str) -> str:
-    """``key`` as it stands in a path: S3 wants every byte encoded once, slashes not."""
+    """``key`` as part of a path: S3 wants every byte encoded once, but slashes as they are."""
     return quote(key, safe="/~")

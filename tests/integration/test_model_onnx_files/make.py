@@ -8,6 +8,7 @@ opset and one image.
 import warnings
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import onnx
 import torch
@@ -18,7 +19,7 @@ SIZE, CLASSES = 32, 10
 
 
 def conv(
-    wide: int, width: int, kernel: int = 1, stride: int = 1, groups: int = 1, act: object = nn.ReLU
+    wide: int, width: int, kernel: int = 1, stride: int = 1, groups: int = 1, act: Any = nn.ReLU
 ) -> nn.Sequential:
     layers = [
         nn.Conv2d(wide, width, kernel, stride, kernel // 2, groups=groups, bias=False),
@@ -43,7 +44,7 @@ class Residual(nn.Module):
 class Gate(nn.Module):
     """Squeeze and excitation."""
 
-    def __init__(self, width: int, act: object = nn.ReLU, gate: object = nn.Sigmoid) -> None:
+    def __init__(self, width: int, act: Any = nn.ReLU, gate: Any = nn.Sigmoid) -> None:
         super().__init__()
         self.gate = nn.Sequential(
             nn.AdaptiveAvgPool2d(1),
@@ -150,7 +151,7 @@ class Inverted(nn.Module):
     """MobileNet's block."""
 
     def __init__(
-        self, wide: int, width: int, kernel: int, stride: int, act: object, gate: object
+        self, wide: int, width: int, kernel: int, stride: int, act: object, gate: Any
     ) -> None:
         super().__init__()
         inner = wide * 3
@@ -166,7 +167,7 @@ class Inverted(nn.Module):
         return x + self.body(x) if self.sums else self.body(x)
 
 
-def mobilenet(act: object, gate: object = None, kernel: int = 3) -> nn.Module:
+def mobilenet(act: object, gate: Any = None, kernel: int = 3) -> nn.Module:
     return nn.Sequential(
         conv(3, 8, 3, 2, act=act),
         Inverted(8, 8, kernel, 1, act, gate),

@@ -15,8 +15,9 @@ import click
 from classifier.errors import ClassifierError
 from classifier.image.tensor import Tensor
 from tools.errors import ToolError
-from tools.model.draft import NewBundle, read_file
+from tools.model.files import read_file
 from tools.model.images import IMAGE_SUFFIXES
+from tools.model.new_bundle import NewBundle
 from tools.model.onnx.limits import MAX_SECONDS, limit_this_process
 from tools.model.onnx.preprocessing import Choices
 
@@ -63,10 +64,10 @@ def import_onnx(
     outcome = _run_apart(_Job(file, labels, choices, name, tuple(images)))
     if isinstance(outcome, Exception):
         raise outcome
-    draft, remarks = outcome
+    bundle, remarks = outcome
     for remark in remarks:
         report(remark)
-    return draft
+    return bundle
 
 
 def import_with_options(
@@ -138,7 +139,7 @@ def _work(sender: Connection, job: _Job) -> None:
 def _import(job: _Job, model: "ModelProto") -> tuple[NewBundle, tuple[str, ...]]:
     """The bundle of ``model``, proven, and remarks. Raises as ``import_onnx`` does."""
     # Here, so that the command itself does not load ONNX Runtime.
-    from tools.model.network import params_file  # noqa: PLC0415
+    from tools.model.mxnet_files import params_file  # noqa: PLC0415
     from tools.model.onnx.convert import convert  # noqa: PLC0415
     from tools.model.onnx.fusion import fuse  # noqa: PLC0415
     from tools.model.onnx.image_input import fix_input  # noqa: PLC0415
@@ -158,7 +159,7 @@ def _import(job: _Job, model: "ModelProto") -> tuple[NewBundle, tuple[str, ...]]
         for each in ("arg", "aux")
     )
     digest = hashlib.sha256(job.file.read_bytes()).hexdigest()
-    draft = NewBundle(
+    bundle = NewBundle(
         name=job.name,
         preprocessing=preprocessing,
         probabilities=network.probabilities,
@@ -169,9 +170,9 @@ def _import(job: _Job, model: "ModelProto") -> tuple[NewBundle, tuple[str, ...]]
         origins={"symbol": str(job.file), "params": str(job.file), "labels": str(job.labels)},
     )
     tensors = [*random_images(preprocessing), *_tensors(job.images, preprocessing)]
-    difference = prove(Imported(model, image, graph, network), draft, tensors)
+    difference = prove(Imported(model, image, graph, network), bundle, tensors)
     verdict = f"{len(tensors)} images, as ONNX Runtime: probabilities within {difference:.1g}"
-    return draft, (*remarks, verdict)
+    return bundle, (*remarks, verdict)
 
 
 def _tensors(images: Sequence[Path], preprocessing: object) -> list[Tensor]:

@@ -2,10 +2,12 @@
 
 from dataclasses import dataclass
 
-from classifier.model.manifest import Preprocessing
+from classifier.image.preprocessing import Preprocessing
 from tools.errors import ToolError
+from tools.model.catalogue import NETWORKS
 from tools.model.onnx.image_input import ImageInput
-from tools.model.synthetic import IMAGENET_PREPROCESSING
+
+IMAGENET = NETWORKS["resnet-18"].input
 
 
 @dataclass(frozen=True)
@@ -33,7 +35,7 @@ def resolve(choices: Choices, image: ImageInput) -> tuple[Preprocessing, tuple[s
     Raises ToolError: the choices contradict each other.
     """
     size = image.size
-    base = choices.like or IMAGENET_PREPROCESSING
+    base = choices.like or IMAGENET
     fit = choices.fit or ("crop" if choices.resize else base.fit)
     if fit == "squash" and choices.resize not in {None, size}:
         raise ToolError("--resize goes with --fit crop; leave one of them out")

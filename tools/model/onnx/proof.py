@@ -8,11 +8,11 @@ import numpy as np
 import numpy.typing as npt
 from onnx import ModelProto
 
+from classifier.image.preprocessing import Preprocessing
 from classifier.image.tensor import Tensor
 from classifier.model.labels import Probabilities
-from classifier.model.manifest import Preprocessing
 from tools.errors import ToolError
-from tools.model.draft import NewBundle
+from tools.model.new_bundle import NewBundle
 from tools.model.onnx.convert import Network
 from tools.model.onnx.graph import Graph
 from tools.model.onnx.image_input import ImageInput
@@ -56,14 +56,14 @@ class Imported:
     network: Network
 
 
-def prove(imported: Imported, draft: NewBundle, images: Sequence[Tensor]) -> float:
+def prove(imported: Imported, bundle: NewBundle, images: Sequence[Tensor]) -> float:
     """The largest difference of a probability, over ``images``, (3, size, size) each.
 
-    draft: the bundle of ``imported``.
+    bundle: the bundle of ``imported``.
 
     Raises ToolError, which names the first layer that differs. BundleError: the labels do not fit.
     """
-    ours = draft.model().classify(images)  # first: it says what is wrong with the labels
+    ours = bundle.model().classify(images)  # first: it says what is wrong with the labels
     theirs = _their_probabilities(imported, images)
     difference = float(np.abs(ours - theirs).max())
     allowed = min(TOLERANCE, RELATIVE_TOLERANCE * float(theirs.max()))

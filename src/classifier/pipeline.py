@@ -1,0 +1,169 @@
+"""Sources become bytes, tensors and probabilities: one outcome an image.
+
+Downloads run side by side, because waiting costs nothing. Images are decoded one after the other,
+because decoding costs memory: 40 megapixels take some 300 MB. Chunks of tensors go through the
+network while the next downloads run.
+"""
+
+import logging
+import time
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from classifier.errors import ImageTooLarge, InternalError, RequestError, describe
+from classifier.fetch.sources import Fetcher, Source
+from classifier.image.tensor import Limits, Tensor, to_tensor
+from classifier.model.labels import Label, LabelOptions, Probabilities, top
+from classifier.model.network import Model
+from classifier.net.deadline import Deadline, elapsed_ms
+
+# Images that are classified together, and downloads side by side.
+CHUNK = 16
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass
+class Outcome:
+    """What became of one image.
+
+    Attributes:
+        probabilities: (classes,) float32; None where there is an error.
+        error: Why there are none.
+        bytes: Size of the encoded image.
+        fetch_ms: How long fetching took.
+        decode_ms: How long decoding and preprocessing took.
+    """
+
+    probabilities: Probabilities | None = None
+    error: RequestError | None = None
+    bytes: int = 0
+    fetch_ms: float = 0.0
+    decode_ms: float = 0.0
+
+    def describe(self, options: LabelOptions, labels: tuple[Label, ...]) -> dict[str, Any]:
+        """The labels or the error, as answers and results of batches have them."""
+        if self.error is not None:
+            return {"error": describe(self.error)}
+        assert self.probabilities is not None
+        predictions = top(self.probabilities, labels, options)
+        return {"labels": [prediction.describe() for prediction in predictions]}
+
+
+@dataclass
+class Outcomes:
+    """What became of all images of one call, in order. ``inference_ms`` is of all together."""
+
+    images: list[Outcome]
+    inference_ms: float = 0.0
+
+    @property
+    def errors(self) -> list[RequestError]:
+        """Of the images that failed."""
+        return [image.error for image in self.images if image.error is not None]
+
+    def timing_ms(self) -> dict[str, float]:
+        """How long each stage took. Images share their time, so of several the slowest counts."""
+        return {
+            "fetch": max(image.fetch_ms for image in self.images),
+            "decode": max(image.decode_ms for image in self.images),
+            "inference": self.inference_ms,
+        }
+
+
+class Pipeline:
+    """Classifies images. One thread at a time may call it.
+
+    Args:
+        fetcher: Source to bytes.
+        model: Tensors to probabilities; its manifest says how to make the tensors.
+        limits: What an image may cost.
+    """
+
+    def __init__(self, fetcher: Fetcher, model: Model, limits: Limits) -> None:
+        self._fetcher = fetcher
+        self._model = model
+        self._limits = limits
+
+    def run(self, sources: Sequence[Source], deadline: Deadline) -> Outcomes:
+        """Classify the images at ``sources``. One bad image never spoils the others.
+
+        Args:
+            sources: Any number.
+            deadline: Of the downloads.
+        """
+        outcomes = Outcomes([Outcome() for _ in sources])
+        chunk: list[tuple[Outcome, Tensor]] = []
+        images = self._fetch_ahead(sources, outcomes.images, deadline)
+        for outcome, data in zip(outcomes.images, images, strict=True):
+            if data is not None and (tensor := self._decode(data, outcome)) is not None:
+                chunk.append((outcome, tensor))
+            if len(chunk) == CHUNK:
+                self._classify(chunk, outcomes)
+                chunk = []
+        if chunk:
+            self._classify(chunk, outcomes)
+        return outcomes
+
+    def _fetch_ahead(
+        self, sources: Sequence[Source], outcomes: Sequence[Outcome], deadline: Deadline
+    ) -> Iterator[bytes | None]:
+        """The bytes of each source in order, None for a failed one.
+
+        At most two chunks are downloaded ahead, so no more than these are in memory at any time.
+        """
+        if len(sources) == 1:
+            yield self._fetch(sources[0], outcomes[0], deadline)
+            return
+        with ThreadPoolExecutor(CHUNK) as pool:
+            downloads: deque[Future[bytes | None]] = deque()
+            for source, outcome in zip(sources, outcomes, strict=True):
+                downloads.append(pool.submit(self._fetch, source, outcome, deadline))
+                if len(downloads) == 2 * CHUNK:
+                    yield downloads.popleft().result()
+            while downloads:
+                yield downloads.popleft().result()
+
+    def _fetch(self, source: Source, outcome: Outcome, deadline: Deadline) -> bytes | None:
+        started = time.monotonic()
+        data = None
+        with _keep_failure(outcome):
+            data = self._fetcher.fetch(source, deadline)
+            outcome.bytes = len(data)
+        outcome.fetch_ms = elapsed_ms(started)
+        return data
+
+    def _decode(self, data: bytes, outcome: Outcome) -> Tensor | None:
+        started = time.monotonic()
+        tensor = None
+        with _keep_failure(outcome):
+            tensor = to_tensor(data, self._model.manifest.input, self._limits)
+        outcome.decode_ms = elapsed_ms(started)
+        return tensor
+
+    def _classify(self, chunk: Sequence[tuple[Outcome, Tensor]], outcomes: Outcomes) -> None:
+        started = time.monotonic()
+        rows = self._model.classify([tensor for _, tensor in chunk])
+        for (outcome, _), row in zip(chunk, rows, strict=True):
+            outcome.probabilities = row
+        outcomes.inference_ms = round(outcomes.inference_ms + elapsed_ms(started), 1)
+
+
+@contextmanager
+def _keep_failure(outcome: Outcome) -> Iterator[None]:
+    """Turn whatever one image does to the service into that image's error."""
+    try:
+        yield
+    except RequestError as error:
+        outcome.error = error
+    except MemoryError:
+        # The memory limit holds for the whole process while an image is decoded, so the allocation
+        # that fails may be that of another image's download.
+        outcome.error = ImageTooLarge("The image needs more memory than there is.")
+    except Exception:
+        logger.exception("unexpected")
+        outcome.error = InternalError("The image made the service fail.")

@@ -1,0 +1,125 @@
+"""The names of the function's modules that the benchmarks use exist, and the report is complete."""
+
+import subprocess
+import sys
+from collections.abc import Iterable
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tools.bench import cost, measure, profile, report, start
+from tools.bench.contenders import Sample
+
+PHASES = [module for phases in start.PHASES.values() for _, module in phases]
+
+
+RESOLVE = """
+from tools.bench import profile
+for names in profile.STEPS.values():
+    for name in names:
+        assert callable(getattr(*profile.owner_of(name))), name
+"""
+
+
+def test_profiled_functions_exist() -> None:
+    # In a process of its own: the function starts when it is imported.
+    process = subprocess.run(
+        [sys.executable, "-c", RESOLVE], capture_output=True, text=True, check=False
+    )
+    assert process.returncode == 0, process.stderr
+
+
+@pytest.mark.parametrize("name", ["classifier.nothing.decode", "classifier.errors.Nothing.status"])
+def test_unknown_step_of_a_profile_is_an_error(name: str) -> None:
+    with pytest.raises((AttributeError, ModuleNotFoundError)):
+        profile.owner_of(name)
+
+
+@pytest.mark.parametrize("module", [*measure.IMPORTS, *PHASES])
+def test_timed_module_exists(module: str) -> None:
+    assert find_spec(module)
+
+
+def results() -> measure.Results:
+    """A sample of 2 ms for everything; float32 takes 4."""
+
+    def samples(names: Iterable[str]) -> dict[str, Sample]:
+        return {name: Sample([[4.0 if "float32" in name else 2.0]]) for name in names}
+
+    phases = {
+        kind: [{"reached": [["interpreter", 0.1], ["first answer", 0.5]], "bundle": 0.2}]
+        for kind in start.PHASES
+    }
+    return measure.Results(
+        starts=samples(start.PHASES),
+        phases=phases,
+        imports=samples(measure.IMPORTS),
+        requests={
+            name: samples(measure.REQUESTS)
+            for runs in measure.REQUEST_RUNS.values()
+            for name in runs
+        },
+        not_inference=Sample([[0.1]]),
+        steps={name: samples([*profile.STEPS, "in all"]) for name in measure.PROFILES},
+        engines={f"batch {size}": samples(measure.ENGINES) for size in (1, 8, 16)},
+        preparation=samples(measure.PREPARATIONS),
+        peak_mb={"ours float32": 235.0, "ours int8": 198.0, "2017": 400.0},
+    )
+
+
+def document() -> dict[str, Any]:
+    load = {
+        **dict.fromkeys(("mean_ms", "p50_ms", "p99_ms"), 1.0),
+        "rate": 75.0,
+        "seconds": 60,
+        "errors": 0,
+        "highest_rate": 90.0,
+    }
+    return {
+        "date": "2026-01-02",
+        "machine": {"cores": "2"},
+        "ratios": report.ratios(results()),
+        "peak_memory_mb": 235,
+        "load": {"float32": load},
+        "runs": report.as_json(results()),
+        "package": {"MxnetLayer": 100, "OpencvLayer": 50},
+    }
+
+
+def test_every_ratio_is_computed() -> None:
+    ratios = report.ratios(results())
+    assert ratios.keys() == report.LIMITS.keys()
+    assert ratios["warm_float32_vs_2017"] == 2
+    assert ratios["warm_int8_vs_2017"] == 1
+
+
+def test_page_has_every_section() -> None:
+    page = report.page(results(), document())
+    assert [line[3:] for line in page.splitlines() if line.startswith("## ")] == [
+        "In short", "Start-up", "Warm requests", "Inference alone", "Decoding", "Load", "Package",
+    ]  # fmt: skip
+    assert "| all | 150 |" in page
+    assert "2026-01-02" in page
+
+
+def test_readme_section_has_the_ratios_and_the_load() -> None:
+    text = report.summary(results(), document())
+    assert "| a warm request, float32, one thread | 2.00 |" in text
+    assert "At 75 requests a second for 60 s" in text
+
+
+def test_cost_section_reads_the_measured_times() -> None:
+    prices = cost.Prices.read(Path(cost.__file__).with_name("prices.json"))
+    assert "| float32 | 1,769 | 4 |" in cost.section(prices, document())
+
+
+def test_table_of_samples_compares_with_the_first() -> None:
+    table = report.sample_table(
+        "contender", {"ours": Sample([[1.0, 2.0, 3.0]]), "theirs": Sample([[4.0] * 3])}
+    )
+    assert table.splitlines()[2:] == [
+        "| ours | 2 | 1 to 3 | 3 | 1.00 |",
+        "| theirs | 4 | 4 to 4 | 3 | 2.00 |",
+    ]

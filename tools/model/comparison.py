@@ -1,0 +1,134 @@
+"""float32 against int8 on images that calibration has not seen: agreement, accuracy, speed."""
+
+import dataclasses
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from statistics import median
+from typing import Any
+
+import numpy as np
+from rich import box
+from rich.table import Table
+
+from classifier.model.bundle import Bundle
+from classifier.model.labels import Probabilities
+from classifier.model.network import Model
+from tools.model.evaluate import Score, probabilities, score
+from tools.model.images import Image
+from tools.model.new_bundle import NewBundle
+
+_TIMED_RUNS = 30
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """How an int8 network was made: method, the number of images, and what they are."""
+
+    method: str
+    count: int
+    images: str
+
+
+@dataclass(frozen=True)
+class Side:
+    """One network in the report. ms: one image through it, median; bytes: of its parameters."""
+
+    score: Score | None
+    ms: float
+    bytes: int
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """float32 and int8 on the same images, which calibration has not seen.
+
+    agreement: the fraction of them, 0..1, to which both give the same first label.
+    """
+
+    calibration: Calibration
+    held_out_images: int
+    agreement: float
+    float32: Side
+    int8: Side
+
+    def note(self) -> dict[str, Any]:
+        """The comparison as the manifest keeps it."""
+        note = {
+            "calibration": self.calibration.method,
+            "calibration_images": self.calibration.count,
+            "images": self.calibration.images,
+            "held_out_images": self.held_out_images,
+            "agreement": round(self.agreement, 4),
+            "speedup": round(self.float32.ms / self.int8.ms, 4),
+        }
+        for name, side in (("float32", self.float32), ("int8", self.int8)):
+            note[name] = _side_note(side)
+        return note
+
+    def table(self) -> Table:
+        """float32 and int8 side by side."""
+        sides = self.float32, self.int8
+        table = Table("", "float32", "int8", box=box.SIMPLE)
+        scores = [side.score for side in sides if side.score]
+        if len(scores) == len(sides):
+            table.add_row("top-1", *(f"{each.top1:.1%}" for each in scores))
+            table.add_row("top-5", *(f"{each.top5:.1%}" for each in scores))
+        table.add_row("one image, ms", *(f"{side.ms:.1f}" for side in sides))
+        table.add_row("parameters, MB", *(f"{side.bytes / 1e6:.1f}" for side in sides))
+        table.add_row("same first label", "", f"{self.agreement:.1%}")
+        table.add_row("times as fast", "", f"{self.float32.ms / self.int8.ms:.2f}")
+        table.caption = (
+            f"{self.held_out_images} held-out images; {self.calibration.count} calibrated it"
+            f" ({self.calibration.method}): {self.calibration.images}"
+        )
+        return table
+
+
+def compare(
+    bundle: Bundle,
+    int8: NewBundle,
+    calibration: Calibration,
+    images: Sequence[Image],
+    advance: Callable[[], None],
+) -> Comparison:
+    """Run ``bundle`` and ``int8``, which was made of it, on ``images``.
+
+    advance: called twice for each image.
+    """
+    models = Model.load(bundle), int8.model()
+    before, after = (probabilities(model, images, advance) for model in models)
+    before_ms, after_ms = _times(*models, images[0])
+    return Comparison(
+        calibration=calibration,
+        held_out_images=len(images),
+        agreement=float(np.mean(before.argmax(axis=1) == after.argmax(axis=1))),
+        float32=Side(_score(before, images), before_ms, len(bundle.params)),
+        int8=Side(_score(after, images), after_ms, len(int8.params)),
+    )
+
+
+def _score(results: Probabilities, images: Sequence[Image]) -> Score | None:
+    """Over the images whose class is known; None where none is."""
+    labelled = [index for index, image in enumerate(images) if image.answer is not None]
+    return score(results[labelled], [images[index] for index in labelled]) if labelled else None
+
+
+def _times(before: Model, after: Model, image: Image) -> tuple[float, float]:
+    """Milliseconds of one image through each, medians, taken in turns on the same machine."""
+    tensor = image.tensor(before.manifest.input)
+    times: tuple[list[float], list[float]] = [], []
+    for _ in range(_TIMED_RUNS):
+        for model, its_times in zip((before, after), times, strict=True):
+            started = time.perf_counter()
+            model.classify([tensor])
+            its_times.append((time.perf_counter() - started) * 1000)
+    return median(times[0]), median(times[1])
+
+
+def _side_note(side: Side) -> dict[str, Any]:
+    note: dict[str, Any] = {"ms": round(side.ms, 4), "bytes": side.bytes}
+    if side.score:
+        members = dataclasses.asdict(side.score)
+        note["score"] = {name: round(value, 4) for name, value in members.items()}
+    return note
