@@ -23,6 +23,7 @@ from classifier.model.bundle import Folder, read_bundle
 from classifier.model.lean_mxnet import mx
 from tools.errors import ToolError
 from tools.model import cli as tool
+from tools.model.files import open_folder
 from tools.model.images import ImageFile
 from tools.model.new_bundle import NewBundle
 from tools.model.onnx import importer, proof
@@ -31,6 +32,7 @@ from tools.model.onnx.importer import import_onnx
 from tools.model.onnx.operators import table
 from tools.model.onnx.preprocessing import Choices
 from tools.model.onnx.runtime import Session
+from tools.model.quantize import quantize
 
 FILES = Path(__file__).parent / "test_model_onnx_files"
 NETWORKS = sorted(path.stem for path in FILES.glob("*.onnx"))
@@ -124,6 +126,43 @@ def test_imported_network_is_quantized(
     note = json.loads((int8 / "manifest.json").read_bytes())["quantization"]
     assert note["agreement"] >= 0.5
     assert b"quantized" in read_bundle(Folder(int8)).symbol
+
+
+@pytest.mark.parametrize("groups", [1, 4, 32])
+def test_grouped_convolutions_stay_precise_in_int8(groups: int, tmp_path: Path) -> None:
+    """MXNet quantizes them wrongly, unless there is one channel in each group: see ``grouped``."""
+    constants = {"a": numbers(32, 3, 3, 3), "g": numbers(32, 32 // groups, 3, 3) / 5}
+    constants |= {"v": numbers(32, 4) / 3}
+    nodes = [
+        node("Conv", "x", "a", to="c"),
+        node("Relu", "c", to="r"),
+        node("Conv", "r", "g", to="d", group=groups),
+        node("GlobalAveragePool", "d", to="p"),
+        node("Flatten", "p", to="f"),
+        node("MatMul", "f", "v"),
+    ]
+    exported = model(*nodes, constants=constants, shape=(1, 3, 16, 16), flatten=False)
+    labels = tmp_path / "labels.txt"
+    labels.write_text("a\nb\nc\nd\n")
+    draft, _ = import_here(onnx_models.saved(exported, tmp_path / "network.onnx"), labels)
+    draft.write(tmp_path / "bundle")
+    images = [FakeImage(tensor) for tensor in proof.random_images(draft.preprocessing)]
+    bundle = open_folder(tmp_path / "bundle")
+    int8 = quantize(bundle, labels.read_bytes(), images, method="naive", advance=lambda: None)
+    tensors = [image.values for image in images]
+    before, after = draft.model().classify(tensors), int8.model().classify(tensors)
+    assert np.corrcoef(np.log(before).ravel(), np.log(after).ravel())[0, 1] > 0.999
+
+
+@dataclasses.dataclass(frozen=True)
+class FakeImage:
+    """Stands for an ImageFile: its tensor is there already."""
+
+    values: np.ndarray
+    answer: int | None = None
+
+    def tensor(self, _preprocessing: Preprocessing) -> np.ndarray:
+        return self.values
 
 
 def fused_operators(symbol: bytes) -> list[str]:
