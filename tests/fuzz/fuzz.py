@@ -1,8 +1,8 @@
 """Coverage-guided fuzzing, in one command:
 
-    python tests/fuzz/fuzz.py events|forms|headers|images [options of libFuzzer, -runs=100000 for one]
+    python tests/fuzz/fuzz.py TARGET [options of libFuzzer, -runs=100000 for one]
 
-begins with the kept corpus, ends at the first finding and leaves its input in the folder where
+TARGET is events, forms, headers or images. It begins with the kept corpus, ends at the first finding and leaves its input in the folder where
 it was started. What leads to new paths on the way is kept among the system's temporary files.
 """
 
