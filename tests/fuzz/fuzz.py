@@ -3,7 +3,7 @@
     python tests/fuzz/fuzz.py TARGET [options of libFuzzer, -runs=100000 for one]
 
 TARGET is events, forms, headers or images. It begins with the kept corpus, ends at the first
-finding and leaves its input in the folder where it was started. What leads to new paths on the way is kept
+finding and leaves its input in the folder where it was started. What leads to new paths is kept
 among the system's temporary files.
 """
 
