@@ -8,6 +8,7 @@ here it notes what it was given, which is then expanded as CloudFormation's tran
 import importlib
 import importlib.util
 import io
+import itertools
 import json
 import shutil
 import sys
@@ -21,17 +22,22 @@ from urllib.parse import urlsplit
 import boto3
 import colors
 import pytest
+from botocore.exceptions import ClientError
 from botocore.stub import Stubber
 from moto.cloudformation.models import ChangeSet, Stack
 from samcli.yamlhelper import yaml_dump, yaml_parse
 from samtranslator.translator.transform import transform
 
+from tools.deploy import account, bucket, cli, deployed, model
+from tools.deploy.account import Limits
+from tools.errors import ToolError
 from tools.local.s3 import LocalS3
 
 ROOT = Path(__file__).parents[2]
 STACK = "images"
 REGIONS = ("eu-west-1", "us-east-1")
 ACCOUNT = "123456789012"
+FULL = Limits(1000, 1000)
 
 
 @pytest.fixture
@@ -95,7 +101,7 @@ def build(tmp_path: Path) -> Path:
     shutil.copytree(ROOT / "src", place / "function")
     shutil.copytree(ROOT / "hooks", place / "hooks")
     shutil.copytree(ROOT / "statemachine", place / "statemachine")
-    shutil.copy(ROOT / "openapi.yaml", place)
+    shutil.copy(ROOT / "apigateway.yaml", place)
     code = template["Globals"]["Function"].pop("CodeUri")
     for resource in template["Resources"].values():
         properties = resource.get("Properties", {})
@@ -114,18 +120,16 @@ def deploy(
     applied: dict[str, Any], build: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Callable[..., int]:
     """The tool, as it is called: its exit status."""
-    import deploy as tool
-
-    from tools.deploy import stack
-
-    monkeypatch.setattr(tool, "TEMPLATE", build)
-    # moto has no GetAccountSettings; what is done with it has a test of its own.
-    monkeypatch.setattr(stack, "unreservable", lambda *_: [])
+    monkeypatch.setattr(cli, "TEMPLATE", build)
+    # moto has no GetAccountSettings, and makes no API; tests/e2e/test_deploy.py asks a real one.
+    monkeypatch.setattr(account, "read_limits", lambda _: FULL)
+    answer = deployed.Answer("colors 1", "red", 0.9, 12.0)
+    monkeypatch.setattr(deployed, "ask", lambda *_: answer)
 
     def run(*arguments: str, model: Path = folder, regions: Sequence[str] = REGIONS[:1]) -> int:
         place = ("--stack", STACK, "--regions", ",".join(regions))
         own = ("--model", str(model)) if arguments[0] == "deploy" else ()
-        return tool.main([*arguments, *place, *own])
+        return cli.main([*arguments, *place, *own])
 
     return run
 
@@ -163,7 +167,7 @@ def check_template(template: dict[str, Any], bucket: str, s3: Any) -> None:
     function = resources["ClassifyFunction"]["Properties"]["CodeUri"]
     names = zipfile.ZipFile(io.BytesIO(fetch(function, bucket, s3))).namelist()
     assert "app.py" in names
-    assert "classifier/model.py" in names
+    assert "classifier/model/network.py" in names
     layer = fetch(resources["MxnetLayer"]["Properties"]["ContentUri"], bucket, s3)
     assert zipfile.ZipFile(io.BytesIO(layer)).namelist() == ["library.so"]
     kinds = list(expand(template, bucket, s3).values())
@@ -238,8 +242,6 @@ def test_a_new_model_is_a_new_version_and_the_one_before_stays_readable(
 @pytest.fixture
 def standing(applied: dict[str, Any], folder: Path) -> None:
     """What a deploy leaves behind in every region, made without one, which takes seconds."""
-    from tools.deploy import bucket, model
-
     template = json.dumps({"Resources": {"Topic": {"Type": "AWS::SNS::Topic"}}})
     for region in REGIONS:
         bucket.ensure(boto3.client("s3", region_name=region), home(region), ACCOUNT, region)
@@ -271,7 +273,8 @@ def test_a_published_bundle_that_was_damaged_is_not_deployed(
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["--set", "Nonsense=1"], "should be NAME=VALUE, NAME one of ModelUri"),
+        (["--set", "Nonsense=1"], "NAME one of ModelUri"),
+        (["--set", "eu-west-1:Nonsense=1"], "NAME one of ModelUri"),
         (["--set", "ThrottleRate"], "should be NAME=VALUE"),
         (["--profile", "nowhere"], "has no profile 'nowhere'"),
     ],
@@ -312,14 +315,12 @@ def test_the_profile_and_then_the_command_line_decide(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    import deploy as tool
-
     config = tmp_path / "samconfig.toml"
     config.write_text(
         "version = 0.1\n[big.deploy.parameters]\n"
         'parameter_overrides = ["MemorySize=3538", "ThrottleRate=5", "AllowedUrlHosts=a.b,c.d"]'
     )
-    monkeypatch.setattr(tool, "CONFIG", config)
+    monkeypatch.setattr(cli, "CONFIG", config)
     assert deploy("deploy", "--yes", "--profile", "big", "--set", "ThrottleRate=7") == 0
     parameters = applied[REGIONS[0]]["parameters"]
     assert parameters["MemorySize"] == "3538"
@@ -336,12 +337,12 @@ def test_destroy_takes_every_version_away(
     results = f"results-{region}"
     where = {"CreateBucketConfiguration": {"LocationConstraint": region}}
     s3.create_bucket(Bucket=results, **where)
-    for bucket in (results, home(region)):
+    for name in (results, home(region)):
         status = {"Status": "Enabled"}
-        s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration=status)
+        s3.put_bucket_versioning(Bucket=name, VersioningConfiguration=status)
         for number in range(3):
-            s3.put_object(Bucket=bucket, Key="again.jsonl", Body=str(number).encode())
-        s3.delete_object(Bucket=bucket, Key="again.jsonl")  # leaves a marker
+            s3.put_object(Bucket=name, Key="again.jsonl", Body=str(number).encode())
+        s3.delete_object(Bucket=name, Key="again.jsonl")  # leaves a marker
     s3.create_bucket(Bucket="somebody-elses")
     assert deploy("destroy", "--yes", regions=REGIONS) == 0
     assert buckets() == ["somebody-elses"]
@@ -385,38 +386,14 @@ def test_the_first_deploy_asks_and_no_means_no(
 
 
 def test_a_bucket_of_another_account_is_left_alone(applied: dict[str, Any]) -> None:
-    from tools.deploy import bucket
-    from tools.errors import ToolError
-
     client = boto3.client("s3")
     with Stubber(client) as stub:
         stub.add_client_error("head_bucket", service_error_code="403", http_status_code=403)
-        with pytest.raises(ToolError, match="not this account's"):
+        with pytest.raises(
+            ToolError, match="another account's, or these credentials may not see it"
+        ):
             bucket.ensure(client, "taken", ACCOUNT, "eu-west-1")
         stub.assert_no_pending_responses()
-
-
-@pytest.mark.parametrize(
-    ("unreserved", "given", "over"),
-    [
-        (1000, {}, []),
-        (160, {}, []),
-        (159, {}, ["ReservedConcurrency", "BatchConcurrency"]),
-        (10, {}, ["ReservedConcurrency", "BatchConcurrency"]),  # a new account
-        (10, {"ReservedConcurrency": "0", "BatchConcurrency": "0"}, []),
-    ],
-)
-def test_concurrency_is_reserved_only_where_there_is_some(
-    unreserved: int, given: dict[str, str], over: list[str]
-) -> None:
-    from tools.deploy.stack import unreservable
-
-    parameters = {"ReservedConcurrency": {"Default": 50}, "BatchConcurrency": {"Default": 10}}
-    client = boto3.client("lambda", region_name="eu-west-1")
-    with Stubber(client) as stub:
-        limit = {"UnreservedConcurrentExecutions": unreserved}
-        stub.add_response("get_account_settings", {"AccountLimit": limit})
-        assert unreservable(parameters, given, client) == over
 
 
 # The gate before traffic.
@@ -453,12 +430,20 @@ def gate(app: ModuleType, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[
         def get_remaining_time_in_millis(self) -> int:
             return 29_000
 
-    def run(answer: Callable[[Any], Any] | None = None, error: str = "") -> str:
+    monkeypatch.setattr(hook, "_PAUSE_S", 0)
+
+    def run(answer: Callable[[Any], Any] | None = None, error: str = "", throttled: int = 0) -> str:
         told: list[dict[str, str]] = []
 
         class Lambda:
+            throttles = throttled
+
             def invoke(self, FunctionName: str, Payload: str) -> dict[str, Any]:  # noqa: N803
                 assert FunctionName == version
+                if self.throttles:
+                    self.throttles -= 1
+                    code = {"Error": {"Code": "TooManyRequestsException", "Message": "slow"}}
+                    raise ClientError(code, "Invoke")
                 call = answer or (lambda event: app.lambda_handler(event, Context()))
                 payload = io.BytesIO(json.dumps(call(json.loads(Payload))).encode())
                 return {"Payload": payload} | ({"FunctionError": error} if error else {})
@@ -484,8 +469,6 @@ def test_a_healthy_version_gets_traffic(
     gate: Callable[..., str], folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert gate() == "Succeeded"
-    from tools.deploy import model
-
     expected = model.probe(model.read(folder))  # as the deploy tool works it out
     monkeypatch.setenv("PROBE_LABEL", expected.label)
     monkeypatch.setenv("PROBE_PROBABILITY", str(expected.probability))
@@ -494,6 +477,19 @@ def test_a_healthy_version_gets_traffic(
     assert gate() == "Failed"
     monkeypatch.setenv("PROBE_LABEL", "zebra")
     assert gate() == "Failed"
+
+
+def test_a_throttled_version_is_asked_again(
+    gate: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert gate(throttled=3) == "Succeeded"
+
+
+def test_a_version_that_stays_throttled_gets_none(
+    gate: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("time.monotonic", itertools.count(0.0, 30.0).__next__)
+    assert gate(throttled=1000) == "Failed"
 
 
 def labels(*chances: float) -> Callable[[Any], Any]:
@@ -533,6 +529,6 @@ def test_a_broken_version_gets_none(
 def test_a_version_without_its_model_gets_none(
     gate: Callable[..., str], app: ModuleType, s3: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(app, "service", None)
+    monkeypatch.setattr(app.environment, "_service", None)
     s3.delete_object(Bucket="models", Key="colors/colors-0000.params")
     assert gate() == "Failed"

@@ -190,7 +190,7 @@ def test_a_bundle_is_never_changed(bundle: Path, tmp_path: Path, refuses: Says, 
 def test_inspect_shows_what_a_bundle_holds(bundle: Path, does: Says) -> None:
     said = does("inspect", bundle)
     digests = json.loads((bundle / "manifest.json").read_text())["files"].values()
-    for wanted in ("colors", "worked out by hand", "3 classes, logits", "short side to 36", "RGB"):
+    for wanted in ("colors", "computed by hand", "3 classes, logits", "short side to 36", "RGB"):
         assert wanted in said
     assert all(file["sha256"] in said for file in digests)
 

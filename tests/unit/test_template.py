@@ -1,6 +1,5 @@
 """What CloudFormation makes: template.yaml with the API's definition in it, expanded."""
 
-import copy
 import dataclasses
 import json
 import re
@@ -10,8 +9,8 @@ from typing import Any
 
 import pytest
 import yaml
+from expanded_template import Template, expand
 from samcli.yamlhelper import yaml_parse
-from samtranslator.translator.transform import transform
 
 from classifier.api import pages
 from classifier.api.routes import METHODS as ROUTES
@@ -22,26 +21,6 @@ from tools.local import function
 ROOT = Path(__file__).parents[2]
 METHODS = {"get", "head", "post", "options"}
 GATEWAYS_OWN = {"access-denied", "too-many-requests", "service-busy"}
-# What `sam deploy` uploads first.
-UPLOADED = {
-    "AWS::Serverless::Function": "CodeUri",
-    "AWS::Serverless::LayerVersion": "ContentUri",
-    "AWS::Serverless::StateMachine": "DefinitionUri",
-}
-
-Template = dict[str, Any]
-
-
-class ManagedPolicies:
-    """Stands in for the list of AWS's managed policies, which is read from IAM."""
-
-    def load(self) -> dict[str, str]:
-        names = (
-            "AWSXRayDaemonWriteAccess",
-            "AWSXrayWriteOnlyAccess",
-            "AWSLambdaBasicExecutionRole",
-        )
-        return {name: f"arn:aws:iam::aws:policy/{name}" for name in names}
 
 
 @pytest.fixture(scope="module")
@@ -61,25 +40,6 @@ def definition() -> Template:
     """What API Gateway imports."""
     loaded: Template = yaml.safe_load((ROOT / "apigateway.yaml").read_bytes())
     return loaded
-
-
-def expand(definition: Template) -> Template:
-    """As CloudFormation does: first AWS::Include, then AWS::Serverless."""
-    template = yaml_parse((ROOT / "template.yaml").read_text())
-    body = template["Resources"]["Api"]["Properties"]["DefinitionBody"]
-    assert body["Fn::Transform"] == {
-        "Name": "AWS::Include",
-        "Parameters": {"Location": "apigateway.yaml"},
-    }
-    template["Resources"]["Api"]["Properties"]["DefinitionBody"] = copy.deepcopy(definition)
-    for name, resource in template["Resources"].items():
-        if key := UPLOADED.get(resource["Type"]):
-            resource["Properties"][key] = f"s3://packages/{name}"
-    template["Globals"]["Function"].pop("CodeUri")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-        done: Template = transform(template, {}, ManagedPolicies())
-    return done
 
 
 @pytest.fixture(scope="module")

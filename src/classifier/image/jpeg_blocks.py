@@ -10,11 +10,19 @@ from dataclasses import dataclass, field
 from classifier.image.jpeg_codes import END, Table
 
 ALL_BITS = 255  # no scan has sent a coefficient yet
+_ZEROS = 16  # bytes
 
 # What a walk takes: 32 bits from each byte on; the first unit (a block, or an MCU of several
-# components); how many. It raises IndexError where it leaves the bytes.
+# components); how many. It raises LookupError where it leaves the bytes or the codes make no sense.
 Windows = memoryview
 Walker = Callable[[Windows, int, int], int]
+
+
+class _Overrun(LookupError):
+    """A run of zeros goes beyond its block, or one of empty blocks beyond the interval.
+
+    No encoder writes that. Bytes of something else behind a cut image do it before long.
+    """
 
 
 @dataclass
@@ -49,6 +57,8 @@ def sequential(tables: Sequence[tuple[Table, tuple[Table, Table]]]) -> Walker:
                     if 64 <= after < END or after >= END + 64:
                         entry = one[bits]
                         after = k + (entry & 255)
+                        if 64 < after < END:
+                            raise _Overrun
                     at += entry >> 8
                     k = after
         return at
@@ -87,10 +97,14 @@ def ac_first(plane: Plane, table: Table, first: int, last: int) -> Walker:
                     at += run
                     break
                 k += meaning & 31
+                if k > last + 1:
+                    raise _Overrun
                 if meaning <= 16:
                     nonzero |= 1 << k - 1
             plane.nonzero[block] |= nonzero
             block += 1 + ended
+        if block > end:
+            raise _Overrun
         return at
 
     return walk
@@ -119,6 +133,8 @@ def ac_refinement(plane: Plane, table: Table, first: int, last: int) -> Walker:
                     else:
                         run -= 1
                     k += 1
+                if k > last or entry & 14:
+                    raise _Overrun
                 if entry & 15:
                     nonzero |= 1 << k
                 k += 1
@@ -126,9 +142,26 @@ def ac_refinement(plane: Plane, table: Table, first: int, last: int) -> Walker:
                 at += (nonzero >> k & (1 << max(last + 1 - k, 0)) - 1).bit_count()
                 ended -= 1
             plane.nonzero[block] = nonzero
+        if ended:
+            raise _Overrun
         return at
 
     return walk
+
+
+def ends_well(part: bytes, bits: int) -> bool:
+    """Whether the first ``bits`` bits are all that ``part`` needs.
+
+    They are there, ones fill the last byte, and no row of zeros is what they end in and are
+    followed by something.
+    """
+    size = -(-bits // 8)
+    if size > len(part):
+        return False
+    filler = (1 << -bits % 8) - 1
+    if size and part[size - 1] & filler != filler:
+        return False
+    return size == len(part) or any(part[max(size - _ZEROS, 0) : size])
 
 
 def _number(windows: Windows, at: int, bits: int) -> int:

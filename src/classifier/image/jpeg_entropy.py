@@ -8,7 +8,9 @@ values, but for the one thing that later codes depend on: which coefficients of 
 are not zero.
 
 A part of an image never passes. Up to the cut its codes are those of the whole image, whose next
-byte holds at least one more bit of a block.
+byte holds at least one more bit of a block. If other bytes follow the cut (zeros of a download that
+was given up, say), they would have to go on as codes do: no run beyond its block, and the last byte
+filled with ones. Zeros can do the former, so what ends in them passes only where nothing follows.
 """
 
 import re
@@ -110,7 +112,7 @@ class _Walk:
         for unit in range(0, units, interval):
             part_start, part = next(parts, (start, b""))
             bits = walk(_windows(part), unit, min(interval, units - unit))
-            if bits > 8 * len(part):
+            if not blocks.ends_well(part, bits):
                 raise _cut_off()
         return self._data[:part_start] + part[: _ceil(bits, 8)].replace(b"\xff", b"\xff\x00")
 
