@@ -1,7 +1,7 @@
 """Reads a queue and calls a function, as Lambda's event source mapping does.
 
-As AWS documents it: batches of up to ``BatchSize`` messages, collected for at most a second; several
-calls at once; what a call names in ``batchItemFailures``, and all messages of a call that fails, is
+As AWS documents it: batches of up to 16 messages, collected for at most a second; several calls at
+once; what a call names in ``batchItemFailures``, and all messages of a call that fails, is
 left to come back after the queue's visibility timeout; the rest is deleted. The redrive policy is
 the queue's own affair.
 

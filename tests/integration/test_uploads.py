@@ -1,8 +1,8 @@
 """A thousand uploads through a real queue, with the function's own code.
 
 The function runs in the runtime interface emulator. SQS, EventBridge and S3 are moto's, over HTTP;
-``queue_poller.py`` is Lambda's event source mapping. S3's events are made here as AWS documents them,
-because moto gives all events the same sequencer.
+``queue_poller.py`` is Lambda's event source mapping. S3's events are made here, as AWS documents
+them, because moto gives all of them the same sequencer.
 """
 
 import json
@@ -166,8 +166,9 @@ def poisoned_code(tmp_path: Path) -> Path:
     source = module.read_text()
     head = "    if len(data) > limits.bytes:\n"
     assert head in source
-    crash = "    if data.endswith(b'poison'):\n        __import__('os').kill(__import__('os').getpid(), 11)\n"
-    module.write_text(source.replace(head, crash + head))
+    crash = "    if data.endswith(b'poison'):\n        signal.raise_signal(signal.SIGSEGV)\n"
+    source = source.replace(head, crash + head).replace("\nfrom ", "\nimport signal\nfrom ", 1)
+    module.write_text(source)
     return code
 
 
