@@ -136,7 +136,8 @@ def use(box: Box, patch: pytest.MonkeyPatch) -> None:
 def test_a_first_deploy_classifies_an_image(box: Box, region: str) -> None:
     answer = box.classify(region)
     assert answer.status_code == 200, answer.text
-    assert answer.json()["model"] == {"name": "demo", "version": "1"}
+    served = answer.json()["model"]
+    assert (served["name"], served["version"]) == ("demo", "1")
     assert answer.json()["labels"][0]["probability"] > 0.5
     image = base64.b64encode(DIGIT).decode()
     body = {"images": [{"image": image}, {"image": "AAAA"}]}

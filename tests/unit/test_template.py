@@ -545,7 +545,7 @@ def test_saved_queries_read_the_functions_log(expanded: Template) -> None:
         assert "${AWS::StackName}" in query["Name"]["Fn::Sub"]
 
 
-def test_the_gate_may_only_call_the_function_and_answer(expanded: Template) -> None:
+def test_the_hook_may_only_call_the_function_and_report(expanded: Template) -> None:
     hook = expanded["Resources"]["PreTrafficHook"]["Properties"]
     assert hook["Handler"] == "pre_traffic.handler"
     assert hook["FunctionName"] == {"Fn::Sub": "CodeDeployHook_${AWS::StackName}"}
@@ -591,7 +591,7 @@ def test_a_run_of_batches_stays_below_what_is_reserved_for_them(source: Template
     assert parameters["BatchRunConcurrency"]["Default"] == reserved * 4 // 5
 
 
-def test_snapshots_are_asked_for_and_old_ones_go(expanded: Template) -> None:
+def test_snapstart_is_a_parameter_and_old_versions_are_deleted(expanded: Template) -> None:
     properties = expanded["Resources"]["ClassifyFunction"]["Properties"]
     condition, snap, otherwise = properties["SnapStart"]["Fn::If"]
     assert (condition, otherwise) == ("UsesSnapStart", {"Ref": "AWS::NoValue"})

@@ -22,6 +22,7 @@ STACK = "image-classification"
 def main(model: str | None, port: int, settings: tuple[str, ...]) -> None:
     choice = choose(model, ROOT / "models")
     click.echo(choice.remark)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # it ends the account, as Ctrl-C does
     with LocalAccount(port) as account:
         os.environ.update(account.variables | {cli.API_URL: account.api_url})
         options = [option for each in settings for option in ("--set", each)]
