@@ -129,7 +129,8 @@ def upload_handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
         )
         answers = uploads.answers(messages, outcomes, service.model.labels, service.model_info)
         record["refused"] = uploads.refusals(answers)
-        record["failed"] = failures = publisher.publish(answers)
+        if failures := publisher.publish(answers):
+            record["failed"] = failures  # `scripts/uploads.py dead-letters` looks for it
         return {"batchItemFailures": [{"itemIdentifier": message} for message in failures]}
     except Exception as error:
         record["code"] = error.code if isinstance(error, RequestError) else InternalError.code
