@@ -12,7 +12,6 @@ cover what can be; docs/first-deploy-checklist.md names the rest.
 
 import base64
 import json
-import os
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ from typing import Any
 import boto3
 import pytest
 import requests
+from sam_build import copy_of_the_build
 from samcli.yamlhelper import yaml_dump, yaml_parse
 
 from tools.deploy import cli
@@ -89,24 +89,6 @@ class Box:
         return requests.post(
             f"{self.url(region)}/predict", DIGIT, headers=PNG | headers, timeout=60
         )
-
-
-def copy_of_the_build(folder: Path) -> Path:
-    """As `sam build` left it; files are shared with it until they are written anew."""
-
-    def link(source: str, target: str) -> None:
-        try:
-            os.link(source, target)
-        except OSError:  # another file system
-            shutil.copy2(source, target)
-
-    build = folder / ".aws-sam" / "build"
-    written = shutil.ignore_patterns("deployment.json", "template.yaml")
-    shutil.copytree(BUILD, build, copy_function=link, ignore=written)
-    shutil.copy(BUILD / "template.yaml", build)
-    shutil.copy(ROOT / "apigateway.yaml", folder)
-    shutil.copytree(ROOT / "statemachine", folder / "statemachine")
-    return build / "template.yaml"
 
 
 @pytest.fixture(scope="module")

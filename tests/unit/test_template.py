@@ -487,7 +487,7 @@ def test_what_outlives_the_stack_does_not_outlive_a_failed_create(source: Templa
         for name, each in source["Resources"].items()
         if "DeletionPolicy" in each
     }
-    assert set(policies) == {"ApiLogAccount", "ApiLogRole", "BatchResults"}
+    assert set(policies) == {"ApiLogAccount", "ApiLogRole", "BatchResults", "UploadResults"}
     assert set(policies.values()) == {"RetainExceptOnCreate"}
 
 

@@ -11,7 +11,7 @@ from rich.table import Table
 
 from tools import outputs
 from tools.command import Group
-from tools.deploy import account, bucket, parameters, stack, version_note
+from tools.deploy import account, bucket, parameters, stack, uploads, version_note
 from tools.deploy.plan import Plan, make_plan
 from tools.deploy.regions import Regions, clients_in
 from tools.errors import ToolError
@@ -119,6 +119,7 @@ def deploy(
             values = own | plan.values
             stack.deploy(TEMPLATE, name, plan.region, home, values, tags=tags, execute=not review)
             if not review:
+                uploads.turn_on_all(s3, plan.effective({}, defaults))
                 text = stack.template_text(cloudformation, name)
                 bucket.prune(s3, home, stack.ARTIFACTS, text)
                 _report(name, plan.region, probe, api_url)
@@ -136,8 +137,8 @@ def destroy(name: str, regions: list[str] | None, *, yes: bool) -> None:
     regions = regions or _ask_regions(yes=yes)
     console.print(
         f"This deletes {name} in {', '.join(regions)} of account {account_id}: the API, the"
-        " functions, the logs, every published model and all results of batches, with every"
-        " version of them."
+        " functions, the logs, every published model and all results of batches and uploads, with"
+        " every version of them."
     )
     if not yes and click.prompt("Type the stack's name to go on") != name:
         raise ToolError("that is not its name; nothing was deleted")
@@ -147,9 +148,10 @@ def destroy(name: str, regions: list[str] | None, *, yes: bool) -> None:
             existing = stack.find(cloudformation, name)
             removed = 0
             if existing is not None:
-                # The stack leaves its bucket of results, so that no other delete empties it.
-                if outputs.BATCH_RESULTS in existing.outputs:
-                    removed += bucket.remove(s3, existing.outputs[outputs.BATCH_RESULTS])
+                # The stack leaves its buckets of results, so that no other delete empties them.
+                for output in outputs.RESULTS:
+                    if output in existing.outputs:
+                        removed += bucket.remove(s3, existing.outputs[output])
                 stack.remove(cloudformation, name)
             removed += bucket.remove(s3, bucket.name_of(name, account_id, region))
             what = "the stack" if existing is not None else "no stack was there"

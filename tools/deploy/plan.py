@@ -5,7 +5,8 @@ from typing import Any
 
 import boto3
 
-from tools.deploy import account, regions, stack
+from tools import outputs
+from tools.deploy import account, regions, stack, uploads
 from tools.deploy.parameters import Options, Values
 from tools.deploy.stack import Stack
 
@@ -51,6 +52,10 @@ def make_plan(
     plan = Plan(region, given, (), before)
     effective = plan.effective({}, defaults)
     regions.check(effective, region, _client("s3"))
+    results = {before.outputs.get(output, "") for output in outputs.RESULTS} if before else set()
+    uploads.check(effective, results)
+    if silent := uploads.without_notifications(_client("s3"), effective):
+        notes.append(f"EventBridge will be told of new objects in {', '.join(silent)}.")
     explicit = options.explicit(region)
     adapted = account.adapt(
         effective, explicit, plan.kept(), account.read_limits(_client("lambda"))

@@ -11,7 +11,7 @@ from botocore.exceptions import ClientError
 
 from tools.errors import ToolError
 
-BUCKETS = ("S3ReadBuckets", "BatchBuckets")  # parameters that name buckets
+BUCKETS = ("S3ReadBuckets", "BatchBuckets", "UploadBuckets")  # parameters that name buckets
 
 _NAME = re.compile(r"[a-z]{2}(-[a-z]+)+-[0-9]+")
 # https://docs.aws.amazon.com/lambda/latest/dg/snapstart.html#snapstart-supported-regions

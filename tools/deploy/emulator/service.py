@@ -12,7 +12,7 @@ from typing import Any
 import yaml
 from ministack import app
 from ministack.core.responses import get_region
-from ministack.services import apigateway_v1
+from ministack.services import apigateway_v1, lambda_svc
 from ministack.services.cloudformation import changesets, engine, handlers, provisioners, stacks
 
 # Resources that are only noted: CodeDeploy shifts no traffic here, and nobody asks saved queries.
@@ -32,6 +32,7 @@ def main() -> None:
     _wrap(provisioners, "_physical_name", _with_region)
     _wrap(provisioners, "_cw_metric_alarm_record", _with_metric_math)
     _wrap(provisioners, "_sfn_definition", _with_yaml)
+    _wrap(lambda_svc, "_sqs_esm_concurrency", _with_numbers)
     _wrap(apigateway_v1, "_media_type_matches", _with_escaped_slashes)
     app.main()
 
@@ -91,6 +92,13 @@ def _with_metric_math(original: Any, name: str, properties: dict[str, Any]) -> A
 def _with_yaml(original: Any, properties: Any) -> str:
     """A state machine's definition may be YAML, of which JSON is a part."""
     return json.dumps(yaml.safe_load(original(properties)))
+
+
+def _with_numbers(original: Any, mapping: dict[str, Any], *arguments: Any) -> Any:
+    """A parameter's value is text, of a number too."""
+    scaling = mapping.get("ScalingConfig") or {}
+    numbers = {name: int(value) for name, value in scaling.items()}
+    return original({**mapping, "ScalingConfig": numbers}, *arguments)
 
 
 def _with_escaped_slashes(original: Any, media_type: str, types: Any) -> Any:
