@@ -5,7 +5,7 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 FUNCTION := .aws-sam/build/ClassifyFunction
 
 help: ## show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: .venv/packages ## make the environment, in .venv
 
@@ -51,10 +51,13 @@ contract: setup ## write what is made of openapi.yaml: /openapi.json, /docs, api
 deploy: build ## publish the model and deploy (asks what it needs; ARGS="--regions a,b")
 	python scripts/deploy.py deploy $(ARGS)
 
+deploy-local: build ## the same to an AWS account on this machine (ARGS="--model models/demo")
+	@exec python scripts/deploy_local.py $(ARGS)
+
 destroy: setup ## delete a deployment, with all that it stored (ARGS="--regions a,b")
 	python scripts/deploy.py destroy $(ARGS)
 
 clean: ## remove what the other targets made, but not models
 	rm -rf .venv .aws-sam .coverage* .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 
-.PHONY: help setup run test check build sam-local bench load model contract deploy destroy clean
+.PHONY: help setup run test check build sam-local bench load model contract deploy deploy-local destroy clean

@@ -8,9 +8,10 @@ import os
 import time
 from collections import Counter
 from collections.abc import Sequence
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from classifier import batch
+from classifier import batch, uploads
 from classifier.api import pages
 from classifier.api.event import HttpRequest, is_load_balancer, read_event
 from classifier.api.huggingface import parse_task, task_body
@@ -25,13 +26,16 @@ from classifier.api.response import (
     without_body,
 )
 from classifier.api.routes import check_route
+from classifier.api.upload_event import parse_messages
+from classifier.config import UploadSettings
 from classifier.errors import InternalError, RequestError
 from classifier.fetch.sources import kind
 from classifier.net.deadline import Deadline, elapsed_ms
 from classifier.runtime.environment import Environment
-from classifier.runtime.telemetry import Record, log_batch, log_request
+from classifier.runtime.telemetry import Record, log_batch, log_request, log_uploads
 
 if TYPE_CHECKING:  # start-up imports it, while the bundle is being read
+    from classifier.publish.publisher import Publisher
     from classifier.service import Service
 
 # Time for decoding and inference when a download takes long.
@@ -95,6 +99,52 @@ def batch_handler(event: dict[str, Any], context: Any) -> list[batch.Result]:
         raise
     finally:
         log_batch(record, environment.model_name_and_version(), elapsed_ms(started))
+
+
+def upload_handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
+    """Classify images that arrived in a bucket: a batch of the queue's messages.
+
+    The answer names the messages to deliver again.
+
+    Raises:
+        InvalidRequest: the event is not from a queue.
+        SettingsError: there is no place for results.
+        ModelUnavailable: there is no model now. All messages are delivered again.
+    """
+    started = time.monotonic()
+    record: Record = {
+        "cold_start": environment.was_cold(),
+        "code": "ok",
+        "request_id": context.aws_request_id,
+    }
+    try:
+        publisher = _publisher()
+        messages = parse_messages(event)
+        record["images"] = len(messages)
+        service = environment.service()
+        outcomes = service.pipeline.run(
+            [message.source() for message in messages],
+            _deadline(context, BATCH_RESERVE_S),
+            isolates=uploads.was_lost(messages),
+        )
+        answers = uploads.answers(messages, outcomes, service.model.labels, service.model_info)
+        record["refused"] = uploads.refusals(answers)
+        if failures := publisher.publish(answers):
+            record["failed"] = failures  # `scripts/uploads.py dead-letters` looks for it
+        return {"batchItemFailures": [{"itemIdentifier": message} for message in failures]}
+    except Exception as error:
+        record["code"] = error.code if isinstance(error, RequestError) else InternalError.code
+        raise
+    finally:
+        log_uploads(record, environment.model_name_and_version(), elapsed_ms(started))
+
+
+@cache
+def _publisher() -> "Publisher":
+    # Deferred: boto3 takes 200 ms to import, and other handlers do without.
+    from classifier.publish.publisher import Publisher  # noqa: PLC0415
+
+    return Publisher.create(UploadSettings.from_env(os.environ))
 
 
 def _answer(

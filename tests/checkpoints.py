@@ -26,7 +26,6 @@ def state_dict(architecture: Architecture, contrast: float = 0.15, seed: int = 0
             ("running_mean", -0.2, 0.2), ("running_var", 0.7, 1.4),
         ]:  # fmt: skip
             state[f"{norm}.{member}"] = random.uniform(low, high, outputs).astype(np.float32)
-        state[f"{norm}.num_batches_tracked"] = np.zeros((), np.float32)
     last = architecture.torch_last
     shape = architecture.classes, architecture.width
     state[f"{last}.weight"] = random.normal(0, contrast, shape).astype(np.float32)
@@ -35,8 +34,11 @@ def state_dict(architecture: Architecture, contrast: float = 0.15, seed: int = 0
 
 
 def save(state: Mapping[str, npt.NDArray[np.float32]]) -> bytes:
-    """A .safetensors file."""
-    return safetensors.numpy.save(dict(state))
+    """A .safetensors file, with the counters that PyTorch keeps beside batch norms."""
+    means = [name for name in state if name.endswith("running_mean")]
+    zero = np.zeros((), np.float32)
+    counters = {name.replace("running_mean", "num_batches_tracked"): zero for name in means}
+    return safetensors.numpy.save(dict(state) | counters)
 
 
 def resnet18() -> bytes:

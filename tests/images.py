@@ -43,9 +43,9 @@ def pixels(data: bytes) -> npt.NDArray[np.uint8]:
 
 
 def exif(orientation: int, *, order: str = "<", kind: str = "H") -> bytes:
-    """EXIF with an orientation alone, as JPEG holds it. kind: as ``struct`` has it, B, H or I."""
+    """EXIF with an orientation alone, as JPEG holds it. kind: as ``struct`` has it, H or I."""
     value = struct.pack(order + kind, orientation).ljust(4, b"\0")
-    number = {"B": 1, "H": 3, "I": 4}[kind]
+    number = {"H": 3, "I": 4}[kind]
     head = struct.pack(order + "2sHIH", {"<": b"II", ">": b"MM"}[order], 42, 8, 1)
     return b"Exif\0\0" + head + struct.pack(order + "HHI", 0x0112, number, 1) + value + bytes(4)
 

@@ -10,6 +10,7 @@ import http.client
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -26,7 +27,8 @@ from tools.checks.build import parts_of
 from tools.local.environment import EMULATOR
 from tools.local.ports import free_ports
 
-BUILD = Path(__file__).parents[1] / ".aws-sam" / "build"
+ROOT = Path(__file__).parents[1]
+BUILD = ROOT / ".aws-sam" / "build"
 SANDBOX = os.environ.get("LAMBDA_SANDBOX")
 
 if not (BUILD / "template.yaml").is_file():
@@ -145,3 +147,21 @@ def running(variables: dict[str, str], folder: Path) -> Iterator[BuiltFunction]:
         yield function
     finally:
         function.stop()
+
+
+def copy_of_the_build(folder: Path) -> Path:
+    """As `sam build` left it; files are shared with it until they are written anew."""
+
+    def link(source: str, target: str) -> None:
+        try:
+            os.link(source, target)
+        except OSError:  # another file system
+            shutil.copy2(source, target)
+
+    build = folder / ".aws-sam" / "build"
+    written = shutil.ignore_patterns("deployment.json", "template.yaml")
+    shutil.copytree(BUILD, build, copy_function=link, ignore=written)
+    shutil.copy(BUILD / "template.yaml", build)
+    shutil.copy(ROOT / "apigateway.yaml", folder)
+    shutil.copytree(ROOT / "statemachine", folder / "statemachine")
+    return build / "template.yaml"

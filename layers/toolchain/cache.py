@@ -1,4 +1,4 @@
-"""What was built once: a folder for each set of inputs, under the user's cache folder."""
+"""Finished builds: a folder for each set of inputs, below the user's cache folder."""
 
 import fcntl
 import hashlib
@@ -18,8 +18,8 @@ def key_of(inputs: Iterable[Path], versions: str) -> str:
     """The hash of files, of folders of files, and of what the machine brings along."""
     digest = hashlib.sha256(versions.encode())
     for top in inputs:
-        found = sorted(top.rglob("*")) if top.is_dir() else [top]
-        for file in found:
+        files = sorted(top.rglob("*")) if top.is_dir() else [top]
+        for file in files:
             if file.is_file() and file.suffix != ".pyc":
                 digest.update(f"{top.name}/{file.relative_to(top)}\0".encode())
                 digest.update(hashlib.sha256(file.read_bytes()).digest())
@@ -29,7 +29,7 @@ def key_of(inputs: Iterable[Path], versions: str) -> str:
 def entry(name: str, key: str, make: Callable[[Path], None]) -> Path:
     """The folder of these inputs; ``make`` fills it when they are new.
 
-    It appears whole or not at all, and two builds that want the same one make it once.
+    It appears whole or not at all. Two builds that need the same one make it once.
     """
     folder = root() / f"{name}-{key}"
     folder.parent.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""The machine that builds: what must be on it, and how a preprocessing runs there."""
+"""The machine that builds: what must be on it, and how a build script runs there."""
 
 import collections
 import importlib.util
@@ -24,7 +24,8 @@ class BuildError(Exception):
 def check() -> str:
     """The versions of what the machine brings to the build.
 
-    Raises BuildError that names everything that is missing and the command that installs it.
+    Raises:
+        BuildError: something is missing. The message names it and the command that installs it.
     """
     if (sys.platform, platform.machine()) != ("linux", "x86_64"):
         raise BuildError("it is built on Linux on x86_64, as Lambda runs it")
@@ -42,16 +43,19 @@ def check() -> str:
     return f"Python {platform.python_version()}, {nasm.stdout.strip()}"
 
 
-def run(preprocessing: Path, work: Path, layer: Path, tools: Path) -> None:
+def run(script: Path, work: Path, layer: Path, tools: Path) -> None:
     """Run a layer's build.sh in ``work``, which holds its sources and wheels, to fill ``layer``.
 
-    Prints a line now and then. Raises BuildError with the last lines of the log when it fails.
+    Prints a line now and then.
+
+    Raises:
+        BuildError: the script fails. The message holds the last lines of its log.
     """
-    name, started = preprocessing.parent.name, time.monotonic()
+    name, started = script.parent.name, time.monotonic()
     print(f"building the {name} layer from source: some minutes, once", flush=True)
     last, due = collections.deque[str](maxlen=40), started + SECONDS_BETWEEN_LINES
     with subprocess.Popen(
-        ["/bin/sh", "-eu", str(preprocessing)], cwd=work, env=_environment(work, layer, tools),
+        ["/bin/sh", "-eu", str(script)], cwd=work, env=_environment(work, layer, tools),
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
         text=True, errors="replace", start_new_session=True,
     ) as process:  # fmt: skip
@@ -63,15 +67,15 @@ def run(preprocessing: Path, work: Path, layer: Path, tools: Path) -> None:
                     due = time.monotonic() + SECONDS_BETWEEN_LINES
                     print(f"{name} {due - started:4.0f} s  {line.strip():.90}", flush=True)
         except BaseException:
-            os.killpg(process.pid, signal.SIGKILL)  # compilers too, which Ctrl-C does not reach
+            os.killpg(process.pid, signal.SIGKILL)  # compilers too, which Ctrl-C misses
             raise
     if process.returncode:
-        raise BuildError(f"{preprocessing.name} failed\n" + "".join(last))
+        raise BuildError(f"{script.name} failed\n" + "".join(last))
     print(f"built the {name} layer in {time.monotonic() - started:.0f} s", flush=True)
 
 
 def _environment(work: Path, layer: Path, tools: Path) -> dict[str, str]:
-    """Variables of a preprocessing: none of the caller's but PATH, so that all builds are alike."""
+    """Variables of a build script: of the caller's only PATH, so that all builds are alike."""
     binaries = [Path(__file__).parent / "bin", tools / "bin", tools / "cmake" / "data" / "bin"]
     # Fused multiply-adds would round otherwise than the wheels do.
     flags = "-g0 -w -ffp-contract=off"
@@ -88,7 +92,7 @@ def _environment(work: Path, layer: Path, tools: Path) -> dict[str, str]:
         "PYTHON_PREFIX": sys.base_prefix,
         "PYTHONPATH": str(tools),
         "PYTHONHASHSEED": "0",
-        "PYTHONUNBUFFERED": "1",  # meson says at once what it is doing
+        "PYTHONUNBUFFERED": "1",  # meson's output appears at once
         "CC": "cc",
         "CXX": "c++",
         "CFLAGS": flags,

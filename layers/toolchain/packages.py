@@ -26,10 +26,8 @@ def unpack(requirements: Path, folder: Path, *, source: bool) -> None:
     """
     print(f"downloading {requirements.parent.name}/{requirements.name}", flush=True)
     with tempfile.TemporaryDirectory() as downloads:
-        wanted = (
-            ["--no-binary=:all:", "--no-build-isolation"] if source else ["--only-binary=:all:"]
-        )
-        _pip("download", "--dest", downloads, *wanted, requirements=requirements)
+        kinds = ["--no-binary=:all:", "--no-build-isolation"] if source else ["--only-binary=:all:"]
+        _pip("download", "--dest", downloads, *kinds, requirements=requirements)
         for archive in sorted(Path(downloads).iterdir()):
             if source:
                 shutil.unpack_archive(archive, folder, filter="data")

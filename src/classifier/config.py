@@ -54,7 +54,7 @@ class Settings:
         """
         memory_mb = _integer(env, "AWS_LAMBDA_FUNCTION_MEMORY_SIZE", None)
         return cls(
-            model_uri=_s3_prefix(env, "MODEL_URI"),
+            model_uri=_s3_prefix(env, "MODEL_URI", "of a model bundle"),
             allowed_url_hosts=frozenset(_hosts(env, "ALLOWED_URL_HOSTS")),
             private_url_hosts=frozenset(_host_ports(env, "PRIVATE_URL_HOSTS")),
             s3_read_buckets=frozenset(_buckets(env, "S3_READ_BUCKETS")),
@@ -67,6 +67,34 @@ class Settings:
         )
 
 
+@dataclass(frozen=True)
+class UploadSettings:
+    """What the function for uploads needs besides.
+
+    Attributes:
+        results: Where results are written.
+        tag_uploads: Whether objects get their best label as tags.
+    """
+
+    results: S3Prefix
+    tag_uploads: bool = False
+
+    @classmethod
+    def from_env(cls, env: Mapping[str, str]) -> Self:
+        """Read the settings from ``env``.
+
+        Raises:
+            SettingsError: a variable is missing or wrong.
+        """
+        tag_uploads = env.get("TAG_UPLOADS", "").strip() or "false"
+        if tag_uploads not in ("true", "false"):
+            raise _wrong("TAG_UPLOADS", tag_uploads, "should be true or false")
+        return cls(
+            results=_s3_prefix(env, "UPLOAD_RESULTS", "for the results of uploads"),
+            tag_uploads=tag_uploads == "true",
+        )
+
+
 def _wrong(name: str, value: str, expected: str) -> SettingsError:
     return SettingsError(f"{name}={value!r}: {expected}")
 
@@ -76,14 +104,14 @@ def _words(env: Mapping[str, str], name: str) -> list[str]:
     return env.get(name, "").replace(",", " ").split()
 
 
-def _s3_prefix(env: Mapping[str, str], name: str) -> S3Prefix:
+def _s3_prefix(env: Mapping[str, str], name: str, purpose: str) -> S3Prefix:
     value = env.get(name, "").strip()
     if not value:
-        raise SettingsError(f"{name} is not set: s3://bucket/prefix of a model bundle")
+        raise SettingsError(f"{name} is not set: s3://bucket/prefix {purpose}")
     try:
         return S3Prefix.parse(value)
     except ValueError as error:
-        raise _wrong(name, value, "should be s3://bucket/prefix of a model bundle") from error
+        raise _wrong(name, value, f"should be s3://bucket/prefix {purpose}") from error
 
 
 def _hosts(env: Mapping[str, str], name: str) -> list[str]:

@@ -9,10 +9,14 @@ _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 
 @dataclass(frozen=True)
 class S3Object:
-    """An object. ``key`` is taken to the letter: slashes at either end are part of it."""
+    """An object. ``key`` is taken to the letter: slashes at either end are part of it.
+
+    etag: the object must still have this ETag when it is read, with its quotes; empty: any.
+    """
 
     bucket: str
     key: str
+    etag: str = ""
 
     @classmethod
     def parse(cls, uri: str) -> Self:

@@ -1,10 +1,13 @@
 """Real clients of many kinds send images, and get their labels."""
 
+import functools
+import http.server
 import json
 import os
 import shutil
 import subprocess
 import textwrap
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -184,3 +187,46 @@ def test_an_html_form_of_another_origin(browser: Browser, local_stack: str, gree
     page.wait_for_url("**/predict**")
     assert '"label": "green"' in page.content()
     page.close()
+
+
+HUGGINGFACE_JS = os.environ.get("CLASSIFIER_TEST_HUGGINGFACE_JS")
+MODULES = """<script type="importmap">{"imports": {
+    "@huggingface/inference": "/@huggingface/inference/dist/esm/index.js",
+    "@huggingface/jinja": "/@huggingface/jinja/dist/index.js",
+    "@huggingface/tasks": "/@huggingface/tasks/dist/esm/index.js"}}</script>
+<script type="module">
+    import {InferenceClient} from "@huggingface/inference";
+    window.InferenceClient = InferenceClient;
+</script>"""
+CLASSIFY = """async ([bytes, url]) => {
+    const client = new window.InferenceClient().endpoint(url);
+    const blob = new Blob([new Uint8Array(bytes)], {type: "image/jpeg"});
+    return await client.imageClassification({inputs: blob});
+}"""
+
+
+@pytest.mark.skipif(not HUGGINGFACE_JS, reason="CLASSIFIER_TEST_HUGGINGFACE_JS names no folder")
+def test_hugging_face_in_a_browser(
+    browser: Browser, local_stack: str, green: Path, tmp_path: Path
+) -> None:
+    """The folder is the node_modules that `npm install @huggingface/inference` makes."""
+    folder = tmp_path / "site"
+    folder.mkdir()
+    (folder / "index.html").write_text(MODULES)
+    (folder / "@huggingface").symlink_to(Path(str(HUGGINGFACE_JS)) / "@huggingface")
+    handler = functools.partial(QuietHandler, directory=str(folder))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        page = browser.new_page()
+        page.goto(f"http://127.0.0.1:{server.server_port}/index.html")
+        page.wait_for_function("!!window.InferenceClient")
+        labels = page.evaluate(CLASSIFY, [list(green.read_bytes()), f"{local_stack}/huggingface"])
+        page.close()
+        server.shutdown()
+    assert labels[0]["label"] == "green"
+    assert labels[0]["score"] > 0.9
+
+
+class QuietHandler(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *_: object) -> None:
+        """Write no log."""

@@ -181,6 +181,28 @@ def test_picked_image_is_shown_beside_its_labels(page: Page, folder: Path) -> No
     expect(run.get_by_text("cold start")).to_have_count(0)
 
 
+def test_page_says_what_the_network_knows_and_offers_examples(open_page: Open) -> None:
+    page = open_page()
+    expect(page.locator("#model")).to_have_text("colors, version 1")
+    expect(page.locator("#examples")).to_be_hidden()
+
+    def describe(route: Route) -> None:
+        health = route.fetch().json()
+        health["model"]["description"] = "the 1000 classes of ImageNet"
+        route.fulfill(json=health | {"licence": "Apache-2.0"})
+
+    page.route("**/health", describe)
+    page.reload()
+    expect(page.locator("#model")).to_have_text(
+        "colors, version 1. It knows the 1000 classes of ImageNet. Licence: Apache-2.0."
+    )
+    for name in ("a clock", "a digital clock", "an umbrella"):
+        page.get_by_role("button", name=name, exact=True).click()
+        run = page.get_by_role("article", name=name, exact=True)
+        expect(run.locator(".labels li")).to_have_count(3)
+        assert run.locator("img").evaluate("image => image.naturalWidth") == 480
+
+
 def test_shown_command_gives_the_same_labels(page: Page, folder: Path) -> None:
     run = pick(page, folder / "green.jpg")
     assert in_shell(run, folder)["labels"][0]["label"] == first(run) == "green"

@@ -1,13 +1,15 @@
-"""A deploy up to CloudFormation's API, and back, against moto's server; the gate before traffic.
+"""A deploy up to CloudFormation's API, and back, against moto's server; the pre-traffic hook.
 
 ``sam deploy`` itself runs, as a process of its own: what it uploads, the change set and its
 parameters are looked at. moto takes a change set, but cannot create what a SAM template asks for:
-here it notes what it was given, which is then expanded as CloudFormation's transform would.
+here its input is noted, and then expanded as CloudFormation's transform would.
+tests/e2e/test_deploy.py deploys to an account that makes things.
 """
 
 import importlib
 import importlib.util
 import io
+import itertools
 import json
 import shutil
 import sys
@@ -21,22 +23,27 @@ from urllib.parse import urlsplit
 import boto3
 import colors
 import pytest
+from botocore.exceptions import ClientError
 from botocore.stub import Stubber
 from moto.cloudformation.models import ChangeSet, Stack
 from samcli.yamlhelper import yaml_dump, yaml_parse
 from samtranslator.translator.transform import transform
 
+from tools.deploy import account, bucket, cli, deployed, model
+from tools.deploy.account import Limits
+from tools.errors import ToolError
 from tools.local.s3 import LocalS3
 
 ROOT = Path(__file__).parents[2]
 STACK = "images"
 REGIONS = ("eu-west-1", "us-east-1")
 ACCOUNT = "123456789012"
+FULL = Limits(1000, 1000)
 
 
 @pytest.fixture
 def applied(s3_server: LocalS3, s3: Any, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
-    """AWS, empty; and by region what CloudFormation was last told to make, and with what."""
+    """AWS, empty; and by region the template and parameters that CloudFormation got last."""
     # By this name moto knows that the bucket of a template's address is in its path.
     address = s3_server.url.replace("127.0.0.1", "localhost")
     monkeypatch.setenv("AWS_ENDPOINT_URL", address)
@@ -49,6 +56,7 @@ def applied(s3_server: LocalS3, s3: Any, monkeypatch: pytest.MonkeyPatch) -> dic
         made[change_set.stack.region_name] = {
             "template": yaml_parse(change_set.template),
             "parameters": dict(change_set.parameters),
+            "tags": change_set.tags,
         }
         asked = yaml_parse(change_set.template)["Parameters"]
         defaults = {name: str(each.get("Default")) for name, each in asked.items()}
@@ -95,7 +103,7 @@ def build(tmp_path: Path) -> Path:
     shutil.copytree(ROOT / "src", place / "function")
     shutil.copytree(ROOT / "hooks", place / "hooks")
     shutil.copytree(ROOT / "statemachine", place / "statemachine")
-    shutil.copy(ROOT / "openapi.yaml", place)
+    shutil.copy(ROOT / "apigateway.yaml", place)
     code = template["Globals"]["Function"].pop("CodeUri")
     for resource in template["Resources"].values():
         properties = resource.get("Properties", {})
@@ -114,18 +122,16 @@ def deploy(
     applied: dict[str, Any], build: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Callable[..., int]:
     """The tool, as it is called: its exit status."""
-    import deploy as tool
-
-    from tools.deploy import stack
-
-    monkeypatch.setattr(tool, "TEMPLATE", build)
-    # moto has no GetAccountSettings; what is done with it has a test of its own.
-    monkeypatch.setattr(stack, "unreservable", lambda *_: [])
+    monkeypatch.setattr(cli, "TEMPLATE", build)
+    # moto has no GetAccountSettings, and makes no API; tests/e2e/test_deploy.py asks a real one.
+    monkeypatch.setattr(account, "read_limits", lambda _: FULL)
+    answer = deployed.Answer("colors 1", "red", 0.9, 12.0)
+    monkeypatch.setattr(deployed, "ask", lambda *_: answer)
 
     def run(*arguments: str, model: Path = folder, regions: Sequence[str] = REGIONS[:1]) -> int:
         place = ("--stack", STACK, "--regions", ",".join(regions))
         own = ("--model", str(model)) if arguments[0] == "deploy" else ()
-        return tool.main([*arguments, *place, *own])
+        return cli.main([*arguments, *place, *own])
 
     return run
 
@@ -137,11 +143,11 @@ def test_from_an_empty_account_to_an_endpoint_in_two_regions(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     assert deploy("deploy", "--yes", "--set", "ThrottleRate=50", regions=REGIONS) == 0
-    told = capsys.readouterr().out
+    output = capsys.readouterr().out
     assert set(applied) == set(REGIONS)
     s3 = boto3.client("s3")
     for region in REGIONS:
-        assert f"https://api.{region}" in told
+        assert f"https://api.{region}" in output
         name = home(region)
         assert s3.get_bucket_versioning(Bucket=name)["Status"] == "Enabled"
         access = s3.get_public_access_block(Bucket=name)["PublicAccessBlockConfiguration"]
@@ -154,7 +160,7 @@ def test_from_an_empty_account_to_an_endpoint_in_two_regions(
         assert parameters["ModelUri"] == f"s3://{name}/models/colors/1"
         assert parameters["ThrottleRate"] == "50"
         check_template(applied[region]["template"], name, s3)
-    assert "Try it: curl image" in told
+    assert output.count("Try it: curl image") == len(REGIONS)
 
 
 def check_template(template: dict[str, Any], bucket: str, s3: Any) -> None:
@@ -163,7 +169,7 @@ def check_template(template: dict[str, Any], bucket: str, s3: Any) -> None:
     function = resources["ClassifyFunction"]["Properties"]["CodeUri"]
     names = zipfile.ZipFile(io.BytesIO(fetch(function, bucket, s3))).namelist()
     assert "app.py" in names
-    assert "classifier/model.py" in names
+    assert "classifier/model/network.py" in names
     layer = fetch(resources["MxnetLayer"]["Properties"]["ContentUri"], bucket, s3)
     assert zipfile.ZipFile(io.BytesIO(layer)).namelist() == ["library.so"]
     kinds = list(expand(template, bucket, s3).values())
@@ -199,6 +205,19 @@ def fetch(address: str, bucket: str, s3: Any) -> bytes:
     return content
 
 
+def test_a_review_shows_the_change_set_and_executes_nothing(
+    deploy: Callable[..., int], applied: dict[str, Any], capfd: pytest.CaptureFixture[str]
+) -> None:
+    tags = ("--tag", "team=vision", "--tag", "cost=42")
+    assert deploy("deploy", "--yes", "--review", *tags) == 0
+    output = capfd.readouterr().out
+    assert "Changeset created successfully" in output
+    assert "Nothing was changed" in output
+    assert applied == {}
+    assert deploy("deploy", "--yes", *tags) == 0
+    assert applied[REGIONS[0]]["tags"] == {"team": "vision", "cost": "42"}
+
+
 def test_a_second_deploy_sends_no_model_and_changes_nothing(
     deploy: Callable[..., int], applied: dict[str, Any], capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -222,9 +241,9 @@ def test_a_new_model_is_a_new_version_and_the_one_before_stays_readable(
     def versions(model: Path) -> tuple[set[str], str, str]:
         assert deploy("deploy", "--yes", model=model) == 0
         ids = expand(applied[region]["template"], home(region), s3)
-        given = applied[region]["parameters"]
+        values = applied[region]["parameters"]
         published = {name for name, kind in ids.items() if kind == "AWS::Lambda::Version"}
-        return published, given["ModelUri"], given["PreviousModelUri"]
+        return published, values["ModelUri"], values["PreviousModelUri"]
 
     first, model, before = versions(folder)
     assert len(first) == 2
@@ -236,10 +255,8 @@ def test_a_new_model_is_a_new_version_and_the_one_before_stays_readable(
 
 
 @pytest.fixture
-def standing(applied: dict[str, Any], folder: Path) -> None:
+def deployed_stacks(applied: dict[str, Any], folder: Path) -> None:
     """What a deploy leaves behind in every region, made without one, which takes seconds."""
-    from tools.deploy import bucket, model
-
     template = json.dumps({"Resources": {"Topic": {"Type": "AWS::SNS::Topic"}}})
     for region in REGIONS:
         bucket.ensure(boto3.client("s3", region_name=region), home(region), ACCOUNT, region)
@@ -248,7 +265,7 @@ def standing(applied: dict[str, Any], folder: Path) -> None:
         formation.create_stack(StackName=STACK, TemplateBody=template)
 
 
-@pytest.mark.usefixtures("standing")
+@pytest.mark.usefixtures("deployed_stacks")
 def test_another_bundle_of_the_same_version_is_refused(
     deploy: Callable[..., int], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -257,7 +274,7 @@ def test_another_bundle_of_the_same_version_is_refused(
     assert "holds another bundle of that version" in capsys.readouterr().err
 
 
-@pytest.mark.usefixtures("standing")
+@pytest.mark.usefixtures("deployed_stacks")
 def test_a_published_bundle_that_was_damaged_is_not_deployed(
     deploy: Callable[..., int], applied: dict[str, Any], capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -271,12 +288,13 @@ def test_a_published_bundle_that_was_damaged_is_not_deployed(
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["--set", "Nonsense=1"], "should be NAME=VALUE, NAME one of ModelUri"),
+        (["--set", "Nonsense=1"], "NAME one of ModelUri"),
+        (["--set", "eu-west-1:Nonsense=1"], "NAME one of ModelUri"),
         (["--set", "ThrottleRate"], "should be NAME=VALUE"),
         (["--profile", "nowhere"], "has no profile 'nowhere'"),
     ],
 )
-def test_what_cannot_be_is_told_before_anything_is_made(
+def test_wrong_options_are_refused_before_anything_is_made(
     deploy: Callable[..., int],
     arguments: list[str],
     words: str,
@@ -298,7 +316,7 @@ def test_without_a_build_or_a_bundle_nothing_is_made(
     assert buckets() == []
 
 
-def test_a_failed_deploy_is_told_as_one(
+def test_a_failed_deploy_is_one_line(
     deploy: Callable[..., int], build: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     build.write_text(build.read_text().replace("ContentUri: layer", "ContentUri: nowhere"))
@@ -306,20 +324,18 @@ def test_a_failed_deploy_is_told_as_one(
     assert "`sam deploy` failed in eu-west-1" in capsys.readouterr().err
 
 
-def test_the_profile_and_then_the_command_line_decide(
+def test_the_command_line_wins_over_the_profile(
     deploy: Callable[..., int],
     applied: dict[str, Any],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    import deploy as tool
-
     config = tmp_path / "samconfig.toml"
     config.write_text(
         "version = 0.1\n[big.deploy.parameters]\n"
         'parameter_overrides = ["MemorySize=3538", "ThrottleRate=5", "AllowedUrlHosts=a.b,c.d"]'
     )
-    monkeypatch.setattr(tool, "CONFIG", config)
+    monkeypatch.setattr(cli, "CONFIG", config)
     assert deploy("deploy", "--yes", "--profile", "big", "--set", "ThrottleRate=7") == 0
     parameters = applied[REGIONS[0]]["parameters"]
     assert parameters["MemorySize"] == "3538"
@@ -327,8 +343,8 @@ def test_the_profile_and_then_the_command_line_decide(
     assert parameters["AllowedUrlHosts"] == "a.b,c.d"
 
 
-@pytest.mark.usefixtures("standing")
-def test_destroy_takes_every_version_away(
+@pytest.mark.usefixtures("deployed_stacks")
+def test_destroy_deletes_every_version(
     deploy: Callable[..., int], capsys: pytest.CaptureFixture[str]
 ) -> None:
     s3 = boto3.client("s3")
@@ -336,12 +352,12 @@ def test_destroy_takes_every_version_away(
     results = f"results-{region}"
     where = {"CreateBucketConfiguration": {"LocationConstraint": region}}
     s3.create_bucket(Bucket=results, **where)
-    for bucket in (results, home(region)):
+    for name in (results, home(region)):
         status = {"Status": "Enabled"}
-        s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration=status)
+        s3.put_bucket_versioning(Bucket=name, VersioningConfiguration=status)
         for number in range(3):
-            s3.put_object(Bucket=bucket, Key="again.jsonl", Body=str(number).encode())
-        s3.delete_object(Bucket=bucket, Key="again.jsonl")  # leaves a marker
+            s3.put_object(Bucket=name, Key="again.jsonl", Body=str(number).encode())
+        s3.delete_object(Bucket=name, Key="again.jsonl")  # leaves a marker
     s3.create_bucket(Bucket="somebody-elses")
     assert deploy("destroy", "--yes", regions=REGIONS) == 0
     assert buckets() == ["somebody-elses"]
@@ -354,8 +370,8 @@ def test_destroy_takes_every_version_away(
     assert "no stack was there" in capsys.readouterr().out
 
 
-@pytest.mark.usefixtures("standing")
-def test_destroy_wants_the_name_typed(
+@pytest.mark.usefixtures("deployed_stacks")
+def test_destroy_needs_the_name_typed(
     deploy: Callable[..., int],
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
@@ -370,56 +386,32 @@ def test_destroy_wants_the_name_typed(
     assert buckets() == [home(REGIONS[1])]  # of the other region nothing was said
 
 
-def test_the_first_deploy_asks_and_no_means_no(
+def test_a_deploy_that_is_not_confirmed_makes_nothing(
     deploy: Callable[..., int],
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("sys.stdin", io.StringIO("n\n"))
     assert deploy("deploy") == 130
-    told = capsys.readouterr().out
-    assert ACCOUNT in told
-    assert "colors 1 (float32)" in told
-    assert "Deploy? [Y/n]" in told
+    output = capsys.readouterr().out
+    assert ACCOUNT in output
+    assert "colors 1 (float32)" in output
+    assert "Deploy? [Y/n]" in output
     assert buckets() == []
 
 
 def test_a_bucket_of_another_account_is_left_alone(applied: dict[str, Any]) -> None:
-    from tools.deploy import bucket
-    from tools.errors import ToolError
-
     client = boto3.client("s3")
     with Stubber(client) as stub:
         stub.add_client_error("head_bucket", service_error_code="403", http_status_code=403)
-        with pytest.raises(ToolError, match="not this account's"):
+        with pytest.raises(
+            ToolError, match="another account's, or these credentials may not see it"
+        ):
             bucket.ensure(client, "taken", ACCOUNT, "eu-west-1")
         stub.assert_no_pending_responses()
 
 
-@pytest.mark.parametrize(
-    ("unreserved", "given", "over"),
-    [
-        (1000, {}, []),
-        (160, {}, []),
-        (159, {}, ["ReservedConcurrency", "BatchConcurrency"]),
-        (10, {}, ["ReservedConcurrency", "BatchConcurrency"]),  # a new account
-        (10, {"ReservedConcurrency": "0", "BatchConcurrency": "0"}, []),
-    ],
-)
-def test_concurrency_is_reserved_only_where_there_is_some(
-    unreserved: int, given: dict[str, str], over: list[str]
-) -> None:
-    from tools.deploy.stack import unreservable
-
-    parameters = {"ReservedConcurrency": {"Default": 50}, "BatchConcurrency": {"Default": 10}}
-    client = boto3.client("lambda", region_name="eu-west-1")
-    with Stubber(client) as stub:
-        limit = {"UnreservedConcurrentExecutions": unreserved}
-        stub.add_response("get_account_settings", {"AccountLimit": limit})
-        assert unreservable(parameters, given, client) == over
-
-
-# The gate before traffic.
+# The check before traffic.
 
 
 @pytest.fixture
@@ -437,8 +429,8 @@ def app(
 
 
 @pytest.fixture
-def gate(app: ModuleType, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., str]]:
-    """Calls the hook as CodeDeploy does, with ``answer`` for the version; what it was told."""
+def call_hook(app: ModuleType, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., str]]:
+    """Calls the hook as CodeDeploy does, with ``answer`` for the version; returns its status."""
     spec = importlib.util.spec_from_file_location("pre_traffic", ROOT / "hooks" / "pre_traffic.py")
     assert spec
     assert spec.loader
@@ -448,29 +440,37 @@ def gate(app: ModuleType, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[
     monkeypatch.setenv("NEW_VERSION", version)
 
     class Context:
-        aws_request_id = "gate"
+        aws_request_id = "hook"
 
         def get_remaining_time_in_millis(self) -> int:
             return 29_000
 
-    def run(answer: Callable[[Any], Any] | None = None, error: str = "") -> str:
-        told: list[dict[str, str]] = []
+    monkeypatch.setattr(hook, "_PAUSE_S", 0)
+
+    def run(answer: Callable[[Any], Any] | None = None, error: str = "", throttled: int = 0) -> str:
+        reports: list[dict[str, str]] = []
 
         class Lambda:
+            throttles = throttled
+
             def invoke(self, FunctionName: str, Payload: str) -> dict[str, Any]:  # noqa: N803
                 assert FunctionName == version
+                if self.throttles:
+                    self.throttles -= 1
+                    code = {"Error": {"Code": "TooManyRequestsException", "Message": "slow"}}
+                    raise ClientError(code, "Invoke")
                 call = answer or (lambda event: app.lambda_handler(event, Context()))
                 payload = io.BytesIO(json.dumps(call(json.loads(Payload))).encode())
                 return {"Payload": payload} | ({"FunctionError": error} if error else {})
 
         class CodeDeploy:
-            def put_lifecycle_event_hook_execution_status(self, **given: str) -> None:
-                told.append(given)
+            def put_lifecycle_event_hook_execution_status(self, **report: str) -> None:
+                reports.append(report)
 
         clients = {"lambda": Lambda(), "codedeploy": CodeDeploy()}
         monkeypatch.setattr(hook.boto3, "client", lambda name, **_: clients[name])
         status = hook.handler({"DeploymentId": "d-1", "LifecycleEventHookExecutionId": "e-1"}, None)
-        assert told == [
+        assert reports == [
             {"deploymentId": "d-1", "lifecycleEventHookExecutionId": "e-1", "status": status}
         ]
         assert isinstance(status, str)
@@ -480,20 +480,31 @@ def gate(app: ModuleType, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[
     monkeypatch.undo()
 
 
-def test_a_healthy_version_gets_traffic(
-    gate: Callable[..., str], folder: Path, monkeypatch: pytest.MonkeyPatch
+def test_the_hook_passes_a_healthy_version(
+    call_hook: Callable[..., str], folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert gate() == "Succeeded"
-    from tools.deploy import model
-
+    assert call_hook() == "Succeeded"
     expected = model.probe(model.read(folder))  # as the deploy tool works it out
     monkeypatch.setenv("PROBE_LABEL", expected.label)
     monkeypatch.setenv("PROBE_PROBABILITY", str(expected.probability))
-    assert gate() == "Succeeded"
+    assert call_hook() == "Succeeded"
     monkeypatch.setenv("PROBE_PROBABILITY", str(expected.probability - 0.2))
-    assert gate() == "Failed"
+    assert call_hook() == "Failed"
     monkeypatch.setenv("PROBE_LABEL", "zebra")
-    assert gate() == "Failed"
+    assert call_hook() == "Failed"
+
+
+def test_the_hook_calls_a_throttled_version_again(
+    call_hook: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert call_hook(throttled=3) == "Succeeded"
+
+
+def test_the_hook_fails_a_version_that_stays_throttled(
+    call_hook: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("time.monotonic", itertools.count(0.0, 30.0).__next__)
+    assert call_hook(throttled=1000) == "Failed"
 
 
 def labels(*chances: float) -> Callable[[Any], Any]:
@@ -524,15 +535,15 @@ def crashing(event: Any) -> Any:
         (crashing, ""),
     ],
 )
-def test_a_broken_version_gets_none(
-    gate: Callable[..., str], answer: Callable[[Any], Any], error: str
+def test_the_hook_fails_a_broken_version(
+    call_hook: Callable[..., str], answer: Callable[[Any], Any], error: str
 ) -> None:
-    assert gate(answer, error) == "Failed"
+    assert call_hook(answer, error) == "Failed"
 
 
-def test_a_version_without_its_model_gets_none(
-    gate: Callable[..., str], app: ModuleType, s3: Any, monkeypatch: pytest.MonkeyPatch
+def test_the_hook_fails_a_version_without_its_model(
+    call_hook: Callable[..., str], app: ModuleType, s3: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(app, "service", None)
+    monkeypatch.setattr(app.environment, "_service", None)
     s3.delete_object(Bucket="models", Key="colors/colors-0000.params")
-    assert gate() == "Failed"
+    assert call_hook() == "Failed"

@@ -25,6 +25,7 @@ from timed_downloader import TimedDownloader
 
 import classifier
 from classifier.errors import FetchFailed, FetchTimeout, ImageTooLarge, RequestError
+from classifier.net import tls
 
 IMAGE = b"\xff\xd8\xff image"
 HEAD = b"HTTP/1.1 200 OK\r\n"
@@ -205,7 +206,9 @@ class TestFaults:
     """Each ends in its error, in time, and the next download is served."""
 
     @pytest.mark.parametrize(("behaviour", "error", "says"), FAULTS.values(), ids=FAULTS)
-    def test_ends(self, behaviour: Behaviour, error: type[RequestError], says: str) -> None:
+    def test_fault_ends_in_its_error_and_the_next_download_works(
+        self, behaviour: Behaviour, error: type[RequestError], says: str
+    ) -> None:
         with serving(behaviour) as bad, serving(answers(OK)) as good:
             download = downloader(bad, good, timeout_s=TIMEOUT_S)
             caught, seconds = refusal(download, bad.url())
@@ -216,7 +219,7 @@ class TestFaults:
                 assert seconds >= TIMEOUT_S
             assert download.get(good.url()) == IMAGE
 
-    def test_a_connection_that_is_never_taken(self) -> None:
+    def test_full_backlog_times_out(self) -> None:
         listener = socket.create_server(("127.0.0.1", 0), backlog=0)
         with listener, serving(answers(OK)) as good:
             fillers = [socket.socket() for _ in range(3)]
@@ -237,7 +240,7 @@ class TestFaults:
             for filler in fillers:
                 filler.close()
 
-    def test_memory_does_not_follow_what_is_sent(self) -> None:
+    def test_memory_stays_bounded_for_an_endless_body(self) -> None:
         for start in (b"\r\n", b"Transfer-Encoding: chunked\r\n\r\n7fffffff\r\n"):
             with serving(repeats(HEAD + start, b"a" * 65536)) as peer:
                 download = downloader(peer, max_bytes=1_000_000)
@@ -256,7 +259,7 @@ class TestFaults:
                 downloader(peer, timeout_s=60).get(peer.url(), deadline=start + 0.2)
             assert 0.2 <= time.monotonic() - start < LATE_S
 
-    def test_sixteen_at_once_do_not_wait_for_each_other(self) -> None:
+    def test_sixteen_downloads_run_side_by_side(self) -> None:
         with serving(stalls(b"")) as bad, serving(answers(OK)) as good:
             download = downloader(bad, good, timeout_s=TIMEOUT_S)
             start = time.monotonic()
@@ -280,6 +283,7 @@ class TestTls:
     ) -> None:
         authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
         monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.pem"))
+        tls.context.cache_clear()  # it was made with the certificates of another test
         monkeypatch.setenv("SSL_CERT_DIR", str(tmp_path / "none"))
 
     @staticmethod
@@ -288,7 +292,7 @@ class TestTls:
         certificate.configure_cert(context)
         return context
 
-    def test_checks_the_name_and_not_the_address(self, authority: trustme.CA) -> None:
+    def test_certificate_is_checked_for_the_name(self, authority: trustme.CA) -> None:
         asked_for: list[str | None] = []
         context = self.context(authority.issue_cert("images.example"))
         context.sni_callback = lambda _socket, name, _context: asked_for.append(name)
@@ -304,7 +308,7 @@ class TestTls:
             assert "example" not in str(caught)
             assert len(peer.requests) == 1  # nothing was asked of the wrong server
 
-    def test_checks_an_address_that_was_named(self, authority: trustme.CA) -> None:
+    def test_certificate_is_checked_for_a_literal_address(self, authority: trustme.CA) -> None:
         with serving(answers(OK), self.context(authority.issue_cert("127.0.0.1"))) as peer:
             download = TimedDownloader(
                 allowed_hosts=frozenset(),
@@ -314,14 +318,14 @@ class TestTls:
             )
             assert download.get(peer.url("https", "127.0.0.1")) == IMAGE
 
-    def test_refuses_an_authority_that_is_not_trusted(self) -> None:
+    def test_untrusted_authority_is_refused(self) -> None:
         stranger = trustme.CA().issue_cert("images.example")
         with serving(answers(OK), self.context(stranger)) as peer:
             caught, _ = refusal(downloader(peer), peer.url("https"))
             assert "no valid certificate" in str(caught)
             assert peer.requests == []
 
-    def test_refuses_a_certificate_that_has_expired(self, authority: trustme.CA) -> None:
+    def test_expired_certificate_is_refused(self, authority: trustme.CA) -> None:
         yesterday = dt.datetime.now(dt.UTC) - dt.timedelta(days=1)
         expired = authority.issue_cert("images.example", not_after=yesterday)
         with serving(answers(OK), self.context(expired)) as peer:
@@ -329,7 +333,7 @@ class TestTls:
             assert "no valid certificate" in str(caught)
             assert peer.requests == []
 
-    def test_says_so_where_tls_is_not_spoken(self) -> None:
+    def test_server_without_tls_is_named(self) -> None:
         with serving(answers(b"HTTP/1.1 400 Bad Request\r\n\r\n")) as peer:
             caught, _ = refusal(downloader(peer), peer.url("https"))
             assert isinstance(caught, FetchFailed)
@@ -344,7 +348,7 @@ class TestTls:
         ],
         ids=["stalls", "drips", "resets"],
     )
-    def test_a_handshake_ends_in_time(
+    def test_hanging_handshake_times_out(
         self, behaviour: Behaviour, error: type[RequestError]
     ) -> None:
         with serving(behaviour) as peer:
@@ -355,14 +359,14 @@ class TestTls:
     @pytest.mark.parametrize(
         "behaviour", [stalls(OK[:-1]), drips(HEAD + b"\r\n" + b"a" * 500)], ids=["stalls", "drips"]
     )
-    def test_a_body_ends_in_time(self, behaviour: Behaviour, authority: trustme.CA) -> None:
+    def test_dripping_tls_body_times_out(self, behaviour: Behaviour, authority: trustme.CA) -> None:
         context = self.context(authority.issue_cert("images.example"))
         with serving(behaviour, context) as peer:
             caught, seconds = refusal(downloader(peer, timeout_s=TIMEOUT_S), peer.url("https"))
             assert isinstance(caught, FetchTimeout)
             assert seconds < LATE_S
 
-    def test_is_kept_through_redirects(self, authority: trustme.CA) -> None:
+    def test_redirects_keep_tls(self, authority: trustme.CA) -> None:
         context = self.context(authority.issue_cert(*NAMES))
         with serving(answers(OK)) as plain, serving(answers(OK), context) as last:
             to = {"up": last.url("https", "other.example"), "down": plain.url()}
@@ -446,7 +450,7 @@ class TestIsolated:
     def test_does_not_wait_for_a_silent_name_server(self, isolated: dict[str, Any]) -> None:
         assert isolated["outcomes"][self.SILENT].startswith("FetchTimeout: ")
 
-    def test_reaches_nothing_else(self, isolated: dict[str, Any]) -> None:
+    def test_nothing_private_is_reached(self, isolated: dict[str, Any]) -> None:
         refused = isolated["outcomes"].keys() - {*self.REACHED, self.SILENT}
         assert len(refused) > 60
         for url in refused:
@@ -454,6 +458,6 @@ class TestIsolated:
             assert outcome.startswith(("FetchFailed: The address could", "UrlNotAllowed: ")), url
         assert isolated["inside"] == []
 
-    def test_could_have_reached_it(self, isolated: dict[str, Any]) -> None:
+    def test_unguarded_client_reaches_the_private_listeners(self, isolated: dict[str, Any]) -> None:
         """The silence means something: without the guard, each of those listeners answers."""
         assert isolated["unguarded"] == isolated["addresses"]

@@ -41,7 +41,9 @@ def function_process(log: list[str]) -> int:
     raise AssertionError("the function does not run")
 
 
-def test_memory_stays_where_it_is(emulator: Callable[..., Any], s3: Any, tmp_path: Path) -> None:
+def test_memory_does_not_grow_over_many_requests(
+    emulator: Callable[..., Any], s3: Any, tmp_path: Path
+) -> None:
     golden_events.fill(s3, colors.write_bundle(tmp_path), "endurance")
     with golden_events.image_server() as address:
         settings = {"MODEL_URI": "s3://models/endurance", "PRIVATE_URL_HOSTS": address}

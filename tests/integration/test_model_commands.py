@@ -20,6 +20,8 @@ from classifier.location import S3Prefix
 from classifier.model.bundle import Folder, read_bundle
 from tools.model import cli as tool
 from tools.model import publish as publishing
+from tools.model.catalogue import NETWORKS
+from tools.model.cli import COMMANDS
 from tools.store import s3_store
 
 ROOT = Path(__file__).parents[2]
@@ -188,7 +190,7 @@ def test_a_bundle_is_never_changed(bundle: Path, tmp_path: Path, refuses: Says, 
 def test_inspect_shows_what_a_bundle_holds(bundle: Path, does: Says) -> None:
     said = does("inspect", bundle)
     digests = json.loads((bundle / "manifest.json").read_text())["files"].values()
-    for wanted in ("colors", "worked out by hand", "3 classes, logits", "short side to 36", "RGB"):
+    for wanted in ("colors", "computed by hand", "3 classes, logits", "short side to 36", "RGB"):
         assert wanted in said
     assert all(file["sha256"] in said for file in digests)
 
@@ -340,3 +342,29 @@ def test_progress_shows_on_a_terminal(bundle: Path, images: Path) -> None:
     assert done.stdout == "4 images: top-1 75.00%, top-5 100.00%\n"
     assert "images" in os.read(shown, 100_000).decode()
     os.close(shown)
+
+
+def test_help_lists_every_command_without_mxnet() -> None:
+    code = (
+        "import sys; from tools.model.cli import cli; status = cli.run(['--help']);"
+        " sys.exit(status or 'mxnet' in sys.modules or 'cv2' in sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
+    )
+    for name in COMMANDS:
+        assert f"\n  {name} " in done.stdout
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_has_help(name: str, does: Says) -> None:
+    assert does(name, "--help").startswith(f"Usage: scripts/model.py {name} ")
+
+
+def test_list_shows_the_catalogue(does: Says, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    table = does("list")
+    for name, network in NETWORKS.items():
+        (line,) = [line for line in table.splitlines() if line.strip().startswith(name)]
+        assert f"{network.top1:g}" in line
+        assert network.licence in line

@@ -23,7 +23,7 @@ from classifier.model.bundle import Folder, read_bundle
 from tools.errors import ToolError
 from tools.model import cli as tool
 from tools.model.catalogue import INPUTS, NETWORKS, Network, Source
-from tools.model.download import Download, Patience
+from tools.model.download import Download, Timeouts
 from tools.model.fetch import NoSourceError, fetch
 
 ROOT = Path(__file__).parents[2]
@@ -46,8 +46,8 @@ def closed() -> Iterator[str]:
 
 
 def download(site: Site, part: Path, *, silence_s: float = 5) -> Download:
-    patience = Patience(silence_s=silence_s)
-    return Download(f"{site.url}/f", part, lambda *_: None, patience=patience, pause_s=0.01)
+    timeouts = Timeouts(silence_s=silence_s)
+    return Download(f"{site.url}/f", part, lambda *_: None, timeouts=timeouts, pause_s=0.01)
 
 
 def test_a_file_arrives_and_its_progress_is_reported(site: Site, tmp_path: Path) -> None:
@@ -55,7 +55,7 @@ def test_a_file_arrives_and_its_progress_is_reported(site: Site, tmp_path: Path)
     reports: list[tuple[int, int | None]] = []
     part = tmp_path / "part"
     url, report = f"{site.url}/f", lambda *here: reports.append(here)
-    assert Download(url, part, report, patience=Patience()).run() == CONTENT
+    assert Download(url, part, report, timeouts=Timeouts()).run() == CONTENT
     assert reports[-1] == (len(CONTENT), len(CONTENT))
     assert [here for here, _ in reports] == sorted({here for here, _ in reports})
 
@@ -104,7 +104,7 @@ def test_halves_of_two_files_are_not_joined(site: Site, tmp_path: Path) -> None:
         site.files["/f"] = b"new" * 1000
 
     url, part = f"{site.url}/f", tmp_path / "part"
-    download = Download(url, part, replace, patience=Patience(), pause_s=0.01)
+    download = Download(url, part, replace, timeouts=Timeouts(), pause_s=0.01)
     assert download.run() == b"new" * 1000
 
 
@@ -135,11 +135,11 @@ def test_a_download_that_stalls_is_given_up(site: Site, tmp_path: Path, kind: st
 
 def test_a_server_that_cannot_be_reached_is_reported(closed: str, tmp_path: Path) -> None:
     with pytest.raises(ToolError, match="cannot be reached: Connection refused"):
-        Download(closed, tmp_path / "part", lambda *_: None, patience=Patience()).run()
+        Download(closed, tmp_path / "part", lambda *_: None, timeouts=Timeouts()).run()
 
 
 CHECKPOINT = checkpoints.resnet18()
-PATIENCE = Patience(connect_s=5, silence_s=5, attempts=1)
+TIMEOUTS = Timeouts(connect_s=5, silence_s=5, attempts=1)
 
 
 def source(title: str, address: str, **members: str) -> Source:
@@ -171,7 +171,7 @@ def test_sources_are_tried_in_turn(site: Site, closed: str, tmp_path: Path) -> N
     addresses = {"unreachable": closed, "missing": site.url, "altered": site.url,
                  "good": site.url, "spare": site.url}  # fmt: skip
     sources = [source(title, address) for title, address in addresses.items()]
-    manifest = fetch(network(*sources), tmp_path / "to", start, PATIENCE)
+    manifest = fetch(network(*sources), tmp_path / "to", start, TIMEOUTS)
     assert manifest.source == f"good: {site.url}/good.bin (SHA-256 verified)"
     assert read_bundle(Folder(tmp_path / "to")).manifest == manifest
     assert [path for path, _ in site.requests] == [
@@ -182,7 +182,7 @@ def test_sources_are_tried_in_turn(site: Site, closed: str, tmp_path: Path) -> N
 
 def test_the_manifest_says_what_the_network_knows(site: Site, tmp_path: Path) -> None:
     site.files["/good.bin"] = CHECKPOINT
-    fetch(network(source("good", site.url)), tmp_path / "to", start, PATIENCE)
+    fetch(network(source("good", site.url)), tmp_path / "to", start, TIMEOUTS)
     manifest = json.loads((tmp_path / "to/manifest.json").read_text())
     assert manifest["description"] == "the 1000 classes of ImageNet"
     assert manifest["licence"] == "BSD-3-Clause"
@@ -207,7 +207,7 @@ def test_every_failure_is_reported_when_no_source_is_good(
         source("other", site.url, sha256=other),
     ]
     with pytest.raises(NoSourceError) as caught:
-        fetch(network(*sources), tmp_path / "to", start, Patience(silence_s=0.3))
+        fetch(network(*sources), tmp_path / "to", start, Timeouts(silence_s=0.3))
     altered = hashlib.sha256(CHECKPOINT[::-1]).hexdigest()
     right = hashlib.sha256(CHECKPOINT).hexdigest()
     reasons = {failure.source: failure.reason for failure in caught.value.failures}
@@ -225,7 +225,7 @@ def test_another_network_than_the_requested_one_is_refused(site: Site, tmp_path:
     site.files["/good.bin"] = CHECKPOINT
     other = dataclasses.replace(NETWORKS["resnet-50"], sources=(source("good", site.url),))
     with pytest.raises(NoSourceError) as caught:
-        fetch(other, tmp_path / "to", start, PATIENCE)
+        fetch(other, tmp_path / "to", start, TIMEOUTS)
     assert caught.value.failures[0].reason == "it is resnet-18, not resnet-50"
     assert list(tmp_path.iterdir()) == []
 
@@ -238,11 +238,11 @@ def test_the_part_of_a_failed_run_serves_the_next(site: Site, tmp_path: Path) ->
         return lambda *_: site.statuses.update({"/good.bin": 503})
 
     with pytest.raises(NoSourceError):
-        fetch(good, tmp_path / "to", fail_soon, PATIENCE)
+        fetch(good, tmp_path / "to", fail_soon, TIMEOUTS)
     assert not (tmp_path / "to").exists()
     site.requests.clear()
     site.statuses.clear()
-    fetch(good, tmp_path / "to", start, PATIENCE)
+    fetch(good, tmp_path / "to", start, TIMEOUTS)
     assert site.requests == [("/good.bin", "bytes=40000-")]
 
 
@@ -252,8 +252,8 @@ def test_a_part_that_does_not_fit_is_thrown_away(site: Site, tmp_path: Path) -> 
     (tmp_path / ".to.download").mkdir()
     (tmp_path / ".to.download/good.bin").write_bytes(b"another file's part")
     with pytest.raises(NoSourceError, match="none of the sources"):
-        fetch(good, tmp_path / "to", start, PATIENCE)
-    fetch(good, tmp_path / "to", start, PATIENCE)
+        fetch(good, tmp_path / "to", start, TIMEOUTS)
+    fetch(good, tmp_path / "to", start, TIMEOUTS)
 
 
 def test_sources_with_a_checksum_come_first() -> None:

@@ -9,12 +9,18 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import checkpoints
 import numpy as np
 import pytest
 
-from classifier.model.bundle import Folder, read_bundle
+from classifier.model.binding import Batch, Input, bind
+from classifier.model.bundle import Bundle, Folder, read_bundle
+from classifier.model.labels import IMAGENET_LABELS
+from classifier.model.lean_mxnet import mx
 from classifier.model.network import Model
 from tools.model import cli as tool
+from tools.model.architectures.resnet import ResNet
+from tools.model.checkpoint import state_bundle
 from tools.model.commands import int8
 from tools.model.comparison import Comparison
 from tools.model.digits import held_out_digits
@@ -174,3 +180,51 @@ def test_ctrl_c_ends_it_and_leaves_nothing(command: str, digits: Path, tmp_path:
     assert process.returncode == 130
     assert said.strip() == "Error: interrupted; nothing was written"
     assert [entry.name for entry in tmp_path.iterdir()] == ["watched"]
+
+
+def test_an_int8_bundle_has_the_same_embedding(digits: Path, tmp_path: Path) -> None:
+    """The outputs before the last layer stay float32, and nearly the same."""
+    assert run("quantize", DEMO, "--images", digits, "--to", tmp_path / "to") == 0
+    before, after = read_bundle(Folder(DEMO)), read_bundle(Folder(tmp_path / "to"))
+    assert after.manifest.output.embedding == before.manifest.output.embedding
+    assert after.manifest.description == "handwritten digits 0 to 9"
+    image = find_images(digits, before.labels)[0].tensor(before.manifest.input)[np.newaxis]
+    for name in ("embedding", "features"):
+        old, new = (
+            output(bundle, getattr(bundle.manifest.output, name), image)
+            for bundle in (before, after)
+        )
+        assert old.shape == new.shape
+        assert np.corrcoef(old.ravel(), new.ravel())[0, 1] > 0.95
+
+
+def output(bundle: Bundle, name: str, image: np.ndarray) -> np.ndarray:
+    """The output ``name`` of the network of ``bundle``."""
+    symbol = mx.sym.load_json(bundle.symbol.decode()).get_internals()[name]
+    arrays = mx.nd.load_frombuffer(bundle.params)
+    named = {tuple(name.split(":", 1)): array for name, array in arrays.items()}
+    module = bind(symbol, named, "data", image.shape)
+    module.forward(Batch((Input(image),)), is_train=False)
+    return module.get_outputs()[0].asnumpy()
+
+
+def test_a_network_of_other_classes_needs_images(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("quantize", DEMO, "--to", tmp_path / "to") == 1
+    message = capsys.readouterr().err
+    assert "demo: its classes are not ImageNet's" in message
+    assert "--images" in message
+
+
+def test_crops_calibrate_a_network_of_imagenet(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    state = checkpoints.state_dict(ResNet(widths=(4, 6, 8, 10)))
+    labels = IMAGENET_LABELS.read_bytes()
+    state_bundle(state, labels=labels, source="a test").write(tmp_path / "float32")
+    assert run("quantize", tmp_path / "float32", "--to", tmp_path / "int8", "--force") == 0
+    note = json.loads((tmp_path / "int8/manifest.json").read_text())["quantization"]
+    assert note["images"] == "crops of scikit-learn's two photographs"
+    assert note["calibration_images"] == 48
+    assert "same first label" in capsys.readouterr().out

@@ -18,13 +18,13 @@ from publisher import Site, serving
 from classifier.model.bundle import Folder, read_bundle
 from tools.model import wheel
 from tools.model.catalogue import INPUTS, NETWORKS, Network, Source
-from tools.model.download import Patience
+from tools.model.download import Timeouts
 from tools.model.fetch import NoSourceError, fetch
 
 CHECKPOINT = checkpoints.resnet18()
 FILE = "small_network/models/small.pth"
 WHEEL = "/small_network-1.0-py3-none-any.whl"
-PATIENCE = Patience(connect_s=2, silence_s=2, attempts=1)
+TIMEOUTS = Timeouts(connect_s=2, silence_s=2, attempts=1)
 
 
 def make_wheel(files: dict[str, bytes]) -> bytes:
@@ -89,7 +89,7 @@ def start(_name: str) -> Callable[[int, int | None], None]:
 def failure(network: Network, to: Path) -> str:
     """The reason for which the one source of ``network`` failed; nothing is left behind."""
     with pytest.raises(NoSourceError) as caught:
-        fetch(network, to, start, PATIENCE)
+        fetch(network, to, start, TIMEOUTS)
     assert list(to.parent.iterdir()) == []
     (only,) = caught.value.failures
     return only.reason
@@ -103,7 +103,7 @@ def test_a_network_in_a_package_becomes_a_bundle(index: Site, tmp_path: Path) ->
         names.append(name)
         return lambda *here: reports.append(here)
 
-    manifest = fetch(network(), tmp_path / "to", start, PATIENCE)
+    manifest = fetch(network(), tmp_path / "to", start, TIMEOUTS)
     assert read_bundle(Folder(tmp_path / "to")).manifest == manifest
     assert manifest.source == (f"the package index: small-network==1.0/{FILE} (SHA-256 verified)")
     assert names == ["small-network==1.0 from the package index"]
@@ -179,5 +179,5 @@ def test_ctrl_c_leaves_no_half_wheel(index: Site, tmp_path: Path) -> None:
         return report
 
     with pytest.raises(KeyboardInterrupt):
-        fetch(network(), tmp_path / "to", interrupt, PATIENCE)
+        fetch(network(), tmp_path / "to", interrupt, TIMEOUTS)
     assert list(tmp_path.iterdir()) == []

@@ -1,13 +1,15 @@
 """The README's commands, run as they stand against what `make run` starts.
 
-A reader's own images are stood in for: ``https://example.com/`` is a server on this machine,
-and ``cat.jpg`` an image that is there. Commands of make are left to tests/integration/test_run.py
-(``run``), to whoever runs this (``test``), and to the e2e tests (``build``).
+A server on this machine stands for ``https://example.com/``, and an image of the tests for
+``cat.jpg``. The network is EfficientNet-Lite0 where models/ holds it (`make run` fetches it, and so
+does CI), else the digits, whose labels nobody compares. Commands of make are left to
+tests/integration/test_run.py (``run``), to whoever runs this (``test``), and to the e2e tests.
 """
 
 import base64
 import json
 import re
+import shutil
 import subprocess
 from collections.abc import Iterator
 from fnmatch import fnmatchcase
@@ -17,20 +19,26 @@ import golden_events
 import pytest
 
 from tools.local.process import run_local_stack
+from tools.model.photographs import photographs
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
 COMMANDS = re.findall(r"^\$ (curl .+)\n((?:[^$`].*\n)?)", README, re.MULTILINE)
 CAT = golden_events.IMAGES["green.jpg"]
+REAL = ROOT / "models" / "efficientnet-lite0"
+EXAMPLE = ROOT / "models" / "example.jpg"
 
 
 @pytest.fixture(scope="module")
 def addresses(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]]:
     """Of the API, and of the image server."""
     log = tmp_path_factory.mktemp("log") / "run.log"
+    model = REAL if REAL.is_dir() else ROOT / "models" / "demo"
+    if not EXAMPLE.exists():
+        shutil.copyfile(photographs()[0], EXAMPLE)
     with (
         golden_events.image_server() as images_at,
-        run_local_stack(log, MODEL="models/demo", PRIVATE_URL_HOSTS=images_at) as api,
+        run_local_stack(log, MODEL=str(model), PRIVATE_URL_HOSTS=images_at) as api,
     ):
         yield api, images_at
 
@@ -51,7 +59,7 @@ def test_command_prints_what_the_readme_shows(
     done = subprocess.run(
         ["bash", "-c", command], cwd=ROOT, capture_output=True, text=True, check=True, timeout=60
     )
-    if shown:
+    if shown and (REAL.is_dir() or '"labels"' not in shown):
         assert fnmatchcase(done.stdout.strip(), shown.strip().replace("[", "[[]").replace("…", "*"))
     else:
         answer = json.loads(done.stdout)

@@ -53,19 +53,19 @@ def client(request: pytest.FixtureRequest, s3_server: LocalS3) -> S3Client:
 
 @pytest.mark.parametrize("size", [0, 1, PART - 1, PART, PART + 1, len(WHOLE)])
 @pytest.mark.parametrize("key", ["plain", "a/b c+é~'(1).bin"])
-def test_objects_of_any_size_come_whole(s3: Any, client: S3Client, size: int, key: str) -> None:
+def test_object_of_any_size_is_read_whole(s3: Any, client: S3Client, size: int, key: str) -> None:
     s3.create_bucket(Bucket="models")
     s3.put_object(Bucket="models", Key=key, Body=WHOLE[:size])
     assert client.get(S3Object("models", key), soon()) == WHOLE[:size]
 
 
-def test_a_bucket_with_a_dot(s3: Any, client: S3Client) -> None:
+def test_bucket_with_a_dot_is_read(s3: Any, client: S3Client) -> None:
     s3.create_bucket(Bucket="models.example.com")
     s3.put_object(Bucket="models.example.com", Key="a", Body=b"1")
     assert client.get(S3Object("models.example.com", "a"), soon()) == b"1"
 
 
-def test_what_is_not_there(s3: Any, client: S3Client) -> None:
+def test_missing_object_and_bucket_are_errors(s3: Any, client: S3Client) -> None:
     s3.create_bucket(Bucket="models")
     with pytest.raises(ObjectMissing, match=r"^NoSuchKey$"):
         client.get(S3Object("models", "nothing"), soon())
@@ -74,7 +74,7 @@ def test_what_is_not_there(s3: Any, client: S3Client) -> None:
     assert not isinstance(caught.value, ObjectMissing)
 
 
-def test_what_is_too_large(s3: Any, client: S3Client) -> None:
+def test_too_large_object_is_refused(s3: Any, client: S3Client) -> None:
     s3.create_bucket(Bucket="models")
     s3.put_object(Bucket="models", Key="a", Body=WHOLE)
     with pytest.raises(ObjectTooLarge):
@@ -82,7 +82,7 @@ def test_what_is_too_large(s3: Any, client: S3Client) -> None:
     assert client.get(S3Object("models", "a"), soon(), max_bytes=len(WHOLE)) == WHOLE
 
 
-def test_boto3_holds_to_the_deadline(s3: Any, s3_server: LocalS3) -> None:
+def test_boto3_read_obeys_the_deadline(s3: Any, s3_server: LocalS3) -> None:
     s3.create_bucket(Bucket="models")
     s3.put_object(Bucket="models", Key="a", Body=WHOLE)
     with pytest.raises(S3Timeout):
@@ -178,7 +178,7 @@ def test_a_large_object_is_read_in_parts_of_one_version(server: Server) -> None:
     assert all(request["x-amz-security-token"] == "t" for request in server.requests)
 
 
-def test_connections_are_kept_and_one_that_was_closed_is_replaced(server: Server) -> None:
+def test_connections_are_reused_and_closed_ones_replaced(server: Server) -> None:
     client = signed(server.url)
     for _ in range(5):
         client.get(S3Object("b", "k"), soon())
@@ -214,7 +214,7 @@ TRANSIENT: dict[str, Answer] = {
 
 
 @pytest.mark.parametrize("what", TRANSIENT)
-def test_what_passes_is_tried_again(server: Server, what: str) -> None:
+def test_transient_fault_is_retried(server: Server, what: str) -> None:
     server.answers = [TRANSIENT[what]] * 2
     assert signed(server.url).get(S3Object("b", "k"), soon()) == WHOLE
 
@@ -229,7 +229,7 @@ def test_what_passes_is_tried_again(server: Server, what: str) -> None:
         ("silent", S3Timeout, "^nothing came for some seconds$"),
     ],
 )
-def test_what_does_not_pass_is_said(
+def test_lasting_fault_is_an_error(
     server: Server, what: str, error: type[S3Error], said: str
 ) -> None:
     server.answers = [TRANSIENT[what]] * 100
@@ -273,13 +273,13 @@ def test_a_refusal_is_final(server: Server, what: str) -> None:
     assert len(server.requests) == 1
 
 
-def test_an_object_that_changes_while_it_is_read(server: Server) -> None:
+def test_object_that_changes_while_it_is_read_is_an_error(server: Server) -> None:
     server.answers = [Handler.whole, lambda handler: handler.say(412, "PreconditionFailed")]
     with pytest.raises(S3Error, match="PreconditionFailed"):
         signed(server.url).get(S3Object("b", "k"), soon())
 
 
-def test_a_server_without_ranges(server: Server) -> None:
+def test_server_without_ranges(server: Server) -> None:
     def all_of_it(handler: Handler) -> None:
         handler.send_response(200)
         handler.send_header("Content-Length", str(len(WHOLE)))
@@ -304,7 +304,7 @@ def test_another_size_than_the_known_one_is_an_error(server: Server, size: int) 
         signed(server.url).get(S3Object("b", "k"), soon(), size=size)
 
 
-def test_a_dripping_server_gains_nothing(server: Server) -> None:
+def test_dripping_server_times_out(server: Server) -> None:
     server.answers = [drip] * 10
     before = time.monotonic()
     with pytest.raises(S3Timeout, match=r"^it did not arrive in time$"):
@@ -312,7 +312,7 @@ def test_a_dripping_server_gains_nothing(server: Server) -> None:
     assert time.monotonic() - before < 2
 
 
-def test_nobody_there() -> None:
+def test_refused_connection_is_an_error() -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))  # and does not listen
         url = f"http://127.0.0.1:{taken.getsockname()[1]}"
@@ -320,12 +320,12 @@ def test_nobody_there() -> None:
             signed(url).get(S3Object("b", "k"), soon())
 
 
-def test_a_deadline_that_is_over_asks_nobody() -> None:
+def test_passed_deadline_makes_no_request() -> None:
     with pytest.raises(S3Timeout):
         signed("http://127.0.0.1:1").get(S3Object("b", "k"), soon(-1))
 
 
-def test_tls_trusts_the_authorities_that_it_is_given(tmp_path: Path) -> None:
+def test_tls_trusts_the_configured_authorities_alone(tmp_path: Path) -> None:
     authority = trustme.CA()
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert("127.0.0.1").configure_cert(context)

@@ -3,6 +3,8 @@
 import re
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[2]
 SRC = ROOT / "src"
 
@@ -19,3 +21,10 @@ def test_the_table_lists_every_module_and_no_other() -> None:
 
 def test_init_files_are_empty() -> None:
     assert not [path for path in SRC.rglob("__init__.py") if path.read_text()]
+
+
+@pytest.mark.parametrize(("folder", "most"), [("src", 220), ("tools", 250), ("scripts", 15)])
+def test_files_are_short(folder: str, most: int) -> None:
+    files = [path for path in (ROOT / folder).rglob("*.py") if "__pycache__" not in path.parts]
+    assert files
+    assert not [path for path in files if len(path.read_text().splitlines()) > most]

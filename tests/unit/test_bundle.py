@@ -59,7 +59,7 @@ def test_an_empty_folder_lacks_its_manifest(tmp_path: Path) -> None:
         read_bundle(Folder(tmp_path))
 
 
-def test_what_is_no_folder_says_why(tmp_path: Path) -> None:
+def test_path_that_is_no_folder_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(BundleError, match=r"/file/manifest\.json: Not a directory"):
         read_bundle(Folder(tmp_path / "file"))
@@ -81,7 +81,7 @@ def test_a_folder_in_the_2017_naming_needs_no_manifest(folder: Path) -> None:
         read_bundle(Folder(folder))
 
 
-def test_a_manifest_that_names_another_file(folder: Path) -> None:
+def test_manifest_may_not_name_files_outside_its_folder(folder: Path) -> None:
     manifest = json.loads((folder / "manifest.json").read_text())
     manifest["files"]["params"]["key"] = "other.params"
     (folder / "manifest.json").write_text(json.dumps(manifest))

@@ -9,7 +9,7 @@ from classifier.location import S3Prefix
 MODEL = {"MODEL_URI": "s3://models/resnet-18"}
 
 
-def test_defaults() -> None:
+def test_missing_variables_have_defaults() -> None:
     assert Settings.from_env(MODEL) == Settings(
         model_uri=S3Prefix("models", "resnet-18"),
         allowed_url_hosts=frozenset(),

@@ -129,7 +129,9 @@ class TestTarget:
             ("http://[::1]:8080/", "http", "[::1]:8080", 8080, "/"),
         ],
     )
-    def test_reads(self, url: str, scheme: str, authority: str, port: int, path: str) -> None:
+    def test_url_is_parsed(
+        self, url: str, scheme: str, authority: str, port: int, path: str
+    ) -> None:
         target = Target.parse(url)
         assert (target.scheme, target.authority, target.port) == (scheme, authority, port)
         assert target.path == path
@@ -144,7 +146,7 @@ class TestTarget:
             " https://a.example/", "\u3000https://a.example/",
         ],
     )  # fmt: skip
-    def test_says_what_is_no_url(self, url: str, network: Network) -> None:
+    def test_text_without_scheme_or_host_is_invalid(self, url: str, network: Network) -> None:
         error = refusal(network, url)
         assert isinstance(error, InvalidRequest)
         assert "https://host/path" in str(error)
@@ -190,13 +192,15 @@ class TestTarget:
             ("https://a.example/" + "a" * 2048, "longer than 2048"),
         ],
     )  # fmt: skip
-    def test_refuses_by_the_text_alone(self, url: str, reason: str, network: Network) -> None:
+    def test_forbidden_url_is_refused_without_a_connection(
+        self, url: str, reason: str, network: Network
+    ) -> None:
         error = refusal(network, url)
         assert isinstance(error, UrlNotAllowed)
         assert reason in str(error)
         assert (network.looked_up, network.connections) == ([], [])
 
-    def test_takes_a_url_of_just_the_longest_length(self, network: Network) -> None:
+    def test_longest_url_is_accepted(self, network: Network) -> None:
         url = "https://a.example/".replace("https", "http").ljust(2048, "a")
         assert downloader(network).get(url) == IMAGE
 
@@ -223,7 +227,7 @@ class TestTarget:
 
     @settings(deadline=None)
     @given(st.text(max_size=60), st.text(max_size=60))
-    def test_never_fails_in_another_way(self, text: str, more: str) -> None:
+    def test_any_text_parses_or_is_refused(self, text: str, more: str) -> None:
         for url in (text, f"https://{text}", f"http://a.example:{text}/{more}"):
             try:
                 target = Target.parse(url)
@@ -237,7 +241,7 @@ class TestTarget:
 
     @settings(deadline=None)
     @given(st.text(st.characters(max_codepoint=255), max_size=80))
-    def test_never_fails_in_another_way_on_a_redirect(self, location: str) -> None:
+    def test_any_redirect_location_parses_or_is_refused(self, location: str) -> None:
         try:
             target = Target.parse("https://a.example/x").follow(location)
         except (InvalidRequest, UrlNotAllowed):
@@ -285,13 +289,13 @@ def disguises(address: str) -> list[str]:
 
 class TestAddresses:
     @pytest.mark.parametrize("address", SPECIAL)
-    def test_refuses_special_ones(self, address: str) -> None:
+    def test_special_addresses_are_refused(self, address: str) -> None:
         assert not is_allowed(address)
 
     @pytest.mark.parametrize(
         "address", ["127.0.0.1", "10.0.0.1", "169.254.169.254", "192.168.1.1", "0.0.0.0"]
     )
-    def test_refuses_them_in_disguise(self, address: str) -> None:
+    def test_ipv4_inside_ipv6_is_refused(self, address: str) -> None:
         for disguise in disguises(address):
             assert not is_allowed(disguise), disguise
 
@@ -307,16 +311,16 @@ class TestAddresses:
             "3fff:1000::1",
         ],
     )  # fmt: skip
-    def test_allows_public_ones_up_to_the_edge(self, address: str) -> None:
+    def test_public_addresses_beside_special_ranges_are_allowed(self, address: str) -> None:
         assert is_allowed(address)
 
     @pytest.mark.parametrize("disguise", [f"::ffff:{PUBLIC}", f"64:ff9b::{PUBLIC}"])
-    def test_allows_public_ones_where_packets_do_get_there(self, disguise: str) -> None:
+    def test_mapped_public_addresses_are_allowed(self, disguise: str) -> None:
         assert is_allowed(disguise)
 
     @settings(deadline=None)
     @given(st.ip_addresses())
-    def test_is_never_laxer_than_the_standard_library(
+    def test_every_allowed_address_is_global_in_the_standard_library(
         self, address: IPv4Address | IPv6Address
     ) -> None:
         if is_allowed(str(address)):
@@ -328,7 +332,7 @@ class TestAddresses:
         ["10.1.2.3", "100.64.1.1", "127.0.0.1", "172.20.0.1", "192.168.1.1", "198.19.0.1", "::1",
          "fd12::1", "::ffff:10.1.2.3", "64:ff9b::10.1.2.3", PUBLIC],
     )  # fmt: skip
-    def test_allows_private_ones_on_leave(self, address: str) -> None:
+    def test_private_ranges_are_allowed_for_private_hosts(self, address: str) -> None:
         assert is_allowed(address, private=True)
 
     @pytest.mark.parametrize(
@@ -337,13 +341,13 @@ class TestAddresses:
          "2002:a9fe:a9fe::1", "fd00:ec2::254", "fd00:ec2::23", "fe80::1", "0.0.0.0", "::",
          "224.0.0.1", "255.255.255.255", "192.0.2.1", "ff02::1"],
     )  # fmt: skip
-    def test_allows_no_other_even_on_leave(self, address: str) -> None:
+    def test_other_special_ranges_are_refused_for_private_hosts(self, address: str) -> None:
         assert not is_allowed(address, private=True)
 
 
 class TestWhereNamesLead:
     @pytest.mark.parametrize("address", SPECIAL)
-    def test_refuses_a_special_address(self, address: str, network: Network) -> None:
+    def test_name_with_a_special_address_is_refused(self, address: str, network: Network) -> None:
         network.names["b.example"] = [[address]]
         urls = ["http://b.example/"]
         if "%" not in address:
@@ -358,25 +362,27 @@ class TestWhereNamesLead:
         "answers",
         [[PUBLIC, "10.0.0.1"], ["10.0.0.1", PUBLIC], [PUBLIC, PUBLIC_6, "::ffff:127.0.0.1"]],
     )
-    def test_checks_every_answer(self, answers: list[str], network: Network) -> None:
+    def test_one_special_address_among_several_is_refused(
+        self, answers: list[str], network: Network
+    ) -> None:
         network.names["b.example"] = [answers]
         assert str(refusal(network, "http://b.example/")) == UNREACHABLE
         assert network.connections == []
 
-    def test_is_not_fooled_by_a_name_that_changes(self, network: Network) -> None:
+    def test_rebinding_name_is_looked_up_once(self, network: Network) -> None:
         network.names["b.example"] = [[PUBLIC], ["127.0.0.1"]]
         assert downloader(network).get("http://b.example/") == IMAGE
         assert network.looked_up == ["b.example"]
         assert network.connections == [(PUBLIC, 80)]
 
-    def test_checks_a_name_that_changes_anew_after_a_redirect(self, network: Network) -> None:
+    def test_name_is_looked_up_again_after_a_redirect(self, network: Network) -> None:
         network.names["b.example"] = [[PUBLIC], ["127.0.0.1"]]
         network.servers[PUBLIC] = [redirect("/again"), OK]
         assert str(refusal(network, "http://b.example/")) == UNREACHABLE
         assert network.connections == [(PUBLIC, 80)]
 
     @pytest.mark.parametrize("answers", [[], None])
-    def test_answers_alike_for_a_name_that_leads_nowhere(
+    def test_unknown_name_and_refused_address_answer_alike(
         self, answers: list[str] | None, network: Network
     ) -> None:
         if answers is not None:
@@ -388,7 +394,7 @@ class TestWhereNamesLead:
     @pytest.mark.parametrize(
         "failure", [ConnectionRefusedError(), OSError(101, "unreachable"), PermissionError()]
     )
-    def test_answers_alike_for_a_server_that_does_not(
+    def test_unreachable_server_and_refused_address_answer_alike(
         self, failure: OSError, network: Network
     ) -> None:
         network.servers[PUBLIC] = [failure]
@@ -396,14 +402,14 @@ class TestWhereNamesLead:
         assert isinstance(error, FetchFailed)
         assert str(error) == UNREACHABLE
 
-    def test_tries_the_addresses_in_order(self, network: Network) -> None:
+    def test_addresses_are_tried_in_order(self, network: Network) -> None:
         network.names["a.example"] = [[PUBLIC_6, PUBLIC_6, "1.1.1.1", PUBLIC, "9.9.9.9"]]
         network.servers |= {PUBLIC_6: [OSError(101, "unreachable")], "1.1.1.1": [TimeoutError()]}
         assert downloader(network, clock=lambda: 0.0).get("http://a.example/") == IMAGE
         assert network.connections == [(PUBLIC_6, 80), ("1.1.1.1", 80), (PUBLIC, 80)]
         assert network.time_given == pytest.approx([5 / 4, 5 / 3, 5 / 2])  # of what is left
 
-    def test_an_address_needs_no_look_up(self, network: Network) -> None:
+    def test_literal_address_is_not_looked_up(self, network: Network) -> None:
         network.servers[PUBLIC_6] = [OK]
         assert downloader(network).get(f"http://{PUBLIC}/") == IMAGE
         assert downloader(network).get(f"http://[{PUBLIC_6}]/") == IMAGE
@@ -411,14 +417,14 @@ class TestWhereNamesLead:
         assert network.connections == [(PUBLIC, 80), (PUBLIC_6, 80)]
         assert f"Host: [{PUBLIC_6}]\r\n".encode() in network.request()
 
-    def test_the_system_knows_this_machine(self) -> None:
+    def test_system_resolver_finds_localhost(self) -> None:
         sent_away = TimedDownloader()
         with pytest.raises(FetchFailed, match="could not be reached"):
             sent_away.get("http://localhost/")
 
 
 class TestSettings:
-    def test_allowed_hosts_narrow(self, network: Network) -> None:
+    def test_hosts_outside_allowed_hosts_are_refused(self, network: Network) -> None:
         allowed = frozenset({"a.example"})
         assert downloader(network, allowed_hosts=allowed).get("http://A.example/") == IMAGE
         for host in ("b.example", "x.a.example", "a.example.b.example", PUBLIC):
@@ -426,14 +432,14 @@ class TestSettings:
             assert isinstance(error, UrlNotAllowed)
         assert network.looked_up == ["a.example"]
 
-    def test_allowed_hosts_hold_for_redirects(self, network: Network) -> None:
+    def test_redirect_outside_allowed_hosts_is_refused(self, network: Network) -> None:
         network.servers[PUBLIC] = [redirect("http://b.example/")]
         error = refusal(network, "http://a.example/", allowed_hosts=frozenset({"a.example"}))
         assert isinstance(error, FetchFailed)
         assert str(error) == UNREACHABLE
         assert network.looked_up == ["a.example"]
 
-    def test_an_allowed_host_is_still_no_private_one(self, network: Network) -> None:
+    def test_allowed_host_may_not_be_private(self, network: Network) -> None:
         network.names["a.example"] = [["10.0.0.1"]]
         error = refusal(network, "http://a.example/", allowed_hosts=frozenset({"a.example"}))
         assert str(error) == UNREACHABLE
@@ -447,7 +453,7 @@ class TestSettings:
             (("10.0.0.1", 8080), ["http://10.0.0.1:8080/"], ["http://10.0.0.1:81/"]),
         ],
     )  # fmt: skip
-    def test_private_hosts(
+    def test_private_host_may_be_private_on_its_port(
         self, entry: tuple[str, int | None], urls: list[str], refused: list[str], network: Network
     ) -> None:
         network.names["in.example"] = [["10.0.0.1"]]
@@ -462,7 +468,7 @@ class TestSettings:
         for url in refused:
             assert isinstance(refusal(network, url, **settings), UrlNotAllowed)
 
-    def test_a_private_port_opens_no_other(self, network: Network) -> None:
+    def test_other_ports_of_a_private_host_are_refused(self, network: Network) -> None:
         network.names["in.example"] = [["10.0.0.1"]]
         private = frozenset({("in.example", 8080)})
         assert str(refusal(network, "http://in.example/", private_hosts=private)) == UNREACHABLE
@@ -474,9 +480,7 @@ class TestSettings:
     @pytest.mark.parametrize(
         "address", ["169.254.169.254", "::ffff:a9fe:a9fe", "fd00:ec2::254", "fe80::1%2"]
     )
-    def test_a_private_host_never_leads_to_credentials(
-        self, address: str, network: Network
-    ) -> None:
+    def test_private_host_may_not_be_link_local(self, address: str, network: Network) -> None:
         network.names["in.example"] = [[address]]
         private = frozenset({("in.example", None)})
         assert str(refusal(network, "http://in.example/", private_hosts=private)) == UNREACHABLE
@@ -484,7 +488,7 @@ class TestSettings:
 
 
 class TestExchange:
-    def test_sends_this_and_nothing_else(
+    def test_request_has_these_headers_alone(
         self, network: Network, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         for name in ("http_proxy", "HTTP_PROXY", "https_proxy", "ALL_PROXY"):
@@ -526,7 +530,7 @@ class TestExchange:
             )),
         ],
     )  # fmt: skip
-    def test_reads_every_kind_of_body(self, answer: bytes, network: Network) -> None:
+    def test_body_is_read_in_every_framing(self, answer: bytes, network: Network) -> None:
         network.servers[PUBLIC] = [answer]
         assert downloader(network).get("http://a.example/") == IMAGE
 
@@ -556,7 +560,7 @@ class TestExchange:
             (response(b"", "X: " + "a" * 70_000), "valid HTTP"),
         ],
     )  # fmt: skip
-    def test_says_what_is_wrong_with_an_answer(
+    def test_unusable_answer_names_its_fault(
         self, answer: bytes, says: str, network: Network
     ) -> None:
         network.servers[PUBLIC] = [answer]
@@ -564,7 +568,7 @@ class TestExchange:
         assert isinstance(error, FetchFailed)
         assert says in str(error)
 
-    def test_takes_just_the_largest_size(self, network: Network) -> None:
+    def test_largest_body_is_accepted(self, network: Network) -> None:
         for headers in ([], ["Content-Length: 1000"]):
             network.servers[PUBLIC] = [response(b"a" * 1000, *headers)]
             assert downloader(network).get("http://a.example/") == b"a" * 1000
@@ -578,7 +582,7 @@ class TestExchange:
             response(b"3e9\r\n" + b"a" * 1001 + b"\r\n0\r\n\r\n", "Transfer-Encoding: chunked"),
         ],
     )
-    def test_refuses_a_larger_one(self, answer: bytes, network: Network) -> None:
+    def test_larger_body_is_refused(self, answer: bytes, network: Network) -> None:
         network.servers[PUBLIC] = [answer]
         error = refusal(network, "http://a.example/")
         assert isinstance(error, ImageTooLarge)
@@ -597,7 +601,7 @@ class TestRedirects:
         assert downloader(network).get("http://a.example/") == IMAGE
         assert [host for host, _ in network.connections] == [PUBLIC, "9.9.9.9", "9.9.9.9", PUBLIC]
 
-    def test_five_times_at_most(self, network: Network) -> None:
+    def test_redirect_loop_is_refused(self, network: Network) -> None:
         network.servers[PUBLIC] = [redirect("/again")]
         error = refusal(network, "http://a.example/")
         assert isinstance(error, FetchFailed)
@@ -614,7 +618,9 @@ class TestRedirects:
             "http://[::ffff:127.0.0.1]/", "javascript:1", "http://\xff/", "http://127.0.0.1\\@a.example/",
         ],
     )  # fmt: skip
-    def test_lead_nowhere_else(self, location: str, network: Network) -> None:
+    def test_redirect_to_a_forbidden_address_is_refused(
+        self, location: str, network: Network
+    ) -> None:
         network.names["in.example"] = [["10.0.0.1"]]
         network.servers[PUBLIC] = [
             b"HTTP/1.1 302 Found\r\nLocation: " + location.encode("latin-1") + b"\r\n\r\n"
@@ -634,7 +640,7 @@ class Clock:
 
 
 class TestDeadline:
-    def test_gives_a_connection_the_time_that_is_left(self, network: Network) -> None:
+    def test_connection_gets_the_remaining_time(self, network: Network) -> None:
         clock = Clock()
 
         def slow_resolve(name: str) -> Sequence[str]:
@@ -647,13 +653,13 @@ class TestDeadline:
         assert download.get("http://a.example/", deadline=clock.now + 99) == IMAGE
         assert network.time_given == pytest.approx([3, 0.5, 3])
 
-    def test_that_has_passed_connects_to_nothing(self, network: Network) -> None:
+    def test_passed_deadline_makes_no_connection(self, network: Network) -> None:
         clock = Clock()
         with pytest.raises(FetchTimeout):
             downloader(network, clock=clock).get("http://a.example/", deadline=clock.now)
         assert (network.looked_up, network.connections) == ([], [])
 
-    def test_ends_a_look_up_that_hangs(self, network: Network) -> None:
+    def test_hanging_look_up_times_out(self, network: Network) -> None:
         release = threading.Event()
 
         def hang(_name: str) -> Sequence[str]:
@@ -667,11 +673,11 @@ class TestDeadline:
         assert isinstance(error, FetchTimeout)
         assert network.connections == []
 
-    def test_ends_a_connection_that_hangs(self, network: Network) -> None:
+    def test_hanging_connection_times_out(self, network: Network) -> None:
         network.servers[PUBLIC] = [TimeoutError()]
         assert isinstance(refusal(network, "http://a.example/"), FetchTimeout)
 
-    def test_spans_redirects(self, network: Network) -> None:
+    def test_deadline_spans_redirects(self, network: Network) -> None:
         clock = Clock()
 
         def slowly() -> bytes:
@@ -682,7 +688,7 @@ class TestDeadline:
         assert isinstance(refusal(network, "http://a.example/", clock=clock), FetchTimeout)
         assert len(network.connections) == 3
 
-    def test_spans_a_body_that_drips(self, network: Network) -> None:
+    def test_deadline_spans_a_dripping_body(self, network: Network) -> None:
         clock = Clock()
 
         class Dripping(socket.socket):
@@ -699,7 +705,7 @@ class TestDeadline:
         assert clock.now == pytest.approx(105, abs=0.5)
 
 
-def test_no_error_tells_what_it_was_about(network: Network) -> None:
+def test_errors_name_no_host_or_address(network: Network) -> None:
     network.names |= {"secret.example": [["10.11.12.13"]], "down.example": [["9.9.9.9"]]}
     network.servers["9.9.9.9"] = [OSError("cannot reach 9.9.9.9 (down.example)")]
     urls = [
@@ -715,7 +721,7 @@ def test_no_error_tells_what_it_was_about(network: Network) -> None:
         assert error.__suppress_context__ or error.__context__ is None
 
 
-def test_several_threads_at_once(network: Network) -> None:
+def test_threads_share_a_downloader(network: Network) -> None:
     started = threading.Barrier(8)
 
     def wait_for_the_others(name: str) -> Sequence[str]:

@@ -45,7 +45,7 @@ def v2(method: str, path: str, **members: Any) -> dict[str, Any]:
     ],
     ids=["rest", "rest behind a base path", "http"],
 )
-def test_a_get_is_the_same_from_everywhere(event: dict[str, Any]) -> None:
+def test_get_is_the_same_from_every_gateway(event: dict[str, Any]) -> None:
     assert read_event(event) == HttpRequest(
         method="GET",
         path="/predict",

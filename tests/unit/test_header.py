@@ -134,7 +134,7 @@ def image_chunk(image: Image.Image = PHOTO) -> bytes:
     return images.encode(image, "WEBP", lossless=True)[12:]
 
 
-@pytest.mark.parametrize("kind", ["B", "H", "I"])
+@pytest.mark.parametrize("kind", ["H", "I"])
 @pytest.mark.parametrize("order", ["<", ">"])
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_orientation_is_read_in_every_spelling(orientation: int, order: str, kind: str) -> None:
@@ -154,6 +154,7 @@ def test_orientation_is_read_in_every_spelling(orientation: int, order: str, kin
         images.exif(9),
         images.exif(0, kind="I"),
         images.exif(6)[:-8],
+        images.exif(6).replace(b"\x12\x01\x03", b"\x12\x01\x02"),
     ],
 )
 def test_exif_that_makes_no_sense_means_upright(exif: bytes) -> None:

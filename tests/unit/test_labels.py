@@ -24,12 +24,12 @@ from classifier.model.labels import (
         ("été\n", [Label("", "été")]),
     ],
 )
-def test_labels(text: str, labels: list[Label]) -> None:
+def test_label_lines_are_parsed(text: str, labels: list[Label]) -> None:
     assert parse_labels(text.encode(), "synset.txt") == tuple(labels)
 
 
 @pytest.mark.parametrize("data", [b"", b"cat\n\ndog\n", b"\xff\xfe"])
-def test_unreadable_labels(data: bytes) -> None:
+def test_unreadable_label_file_is_an_error(data: bytes) -> None:
     with pytest.raises(BundleError, match=r"^synset\.txt: "):
         parse_labels(data, "synset.txt")
 
@@ -49,13 +49,13 @@ LABELS = tuple(Label("", name) for name in "abcd")
     ("count", "minimum", "names"),
     [(1, 0.0, "c"), (3, 0.0, "cab"), (100, 0.0, "cabd"), (100, 0.2, "cab"), (4, 0.9, "")],
 )
-def test_top(count: int, minimum: float, names: str) -> None:
+def test_top_labels_are_selected(count: int, minimum: float, names: str) -> None:
     probabilities = np.array([0.25, 0.25, 0.5, 0.0], np.float32)
     best = top(probabilities, LABELS, LabelOptions(count, minimum))
     assert [each.label.name for each in best] == list(names)
 
 
-def test_top_gives_plain_numbers() -> None:
+def test_top_probabilities_are_python_floats() -> None:
     assert top(np.array([1.0], np.float32), LABELS[:1], LabelOptions(1)) == [
         Prediction(LABELS[0], 1.0)
     ]

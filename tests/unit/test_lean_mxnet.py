@@ -26,7 +26,7 @@ def run(code: str, *arguments: str) -> dict[str, object]:
     return answer
 
 
-def test_inference_touches_nothing_that_is_put_off(tmp_path: Path) -> None:
+def test_inference_executes_no_deferred_module(tmp_path: Path) -> None:
     folder = colors.write_bundle(tmp_path / "colors")
     answer = run(
         """
@@ -52,7 +52,7 @@ print(json.dumps({
     assert answer["others"] == []
 
 
-def test_what_walks_over_all_modules_wakes_nothing() -> None:
+def test_inspecting_all_modules_executes_none() -> None:
     answer = run(
         """
 import inspect, json, sys
@@ -85,7 +85,7 @@ EXPECTED = {
 }
 
 
-def test_all_of_mxnet_is_there_when_it_is_asked_for() -> None:
+def test_deferred_modules_work_when_used() -> None:
     found = run(
         "import json, sys; from classifier.model.lean_mxnet import mx; "
         "print(json.dumps({code: eval(code) for code in sys.argv[1:]}))",
@@ -94,7 +94,7 @@ def test_all_of_mxnet_is_there_when_it_is_asked_for() -> None:
     assert found == EXPECTED
 
 
-def test_a_network_is_trained_with_it() -> None:
+def test_training_works() -> None:
     answer = run(
         """
 import json

@@ -35,7 +35,7 @@ def parse(manifest: Any) -> Any:
     return parse_manifest(json.dumps(manifest).encode(), "here/manifest.json")
 
 
-def test_every_field_is_read_and_others_are_let_be() -> None:
+def test_every_field_is_read_and_unknown_ones_are_ignored() -> None:
     manifest = parse(MANIFEST)
     assert manifest.name == "net"
     assert manifest.version == "1"
@@ -62,7 +62,7 @@ def test_squash_needs_no_resize() -> None:
     assert parse(manifest).input.resize == 224
 
 
-def test_classic_is_the_recipe_of_the_2017_model() -> None:
+def test_legacy_manifest_describes_the_2017_model() -> None:
     manifest = legacy_manifest()
     assert manifest.files["symbol"].key == "resnet-18-symbol.json"
     assert manifest.files["params"] == File("resnet-18-0000.params", None, None)
@@ -122,6 +122,6 @@ def test_a_wrong_field_is_named(path: str, value: Any) -> None:
 
 
 @pytest.mark.parametrize("data", [b"", b"{", b"\xff", b"[]", b"null", b"7"])
-def test_what_is_no_object_is_refused(data: bytes) -> None:
+def test_manifest_that_is_no_object_is_refused(data: bytes) -> None:
     with pytest.raises(BundleError, match=r"^here/manifest\.json: "):
         parse_manifest(data, "here/manifest.json")

@@ -34,7 +34,7 @@ def image(rgb: tuple[int, int, int]) -> np.ndarray:
 
 
 @pytest.mark.parametrize("rgb", [(255, 0, 0), (0, 255, 0), (10, 20, 200), (128, 128, 128)])
-def test_probabilities_are_those_worked_out_by_hand(
+def test_probabilities_equal_those_computed_by_hand(
     model: Model, rgb: tuple[int, int, int]
 ) -> None:
     probabilities = model.classify(image(rgb)[None])
@@ -53,7 +53,7 @@ def test_batches_of_any_size_answer_as_single_images_do(
         np.testing.assert_allclose(model.classify(tensors), singles, atol=1e-6)
 
 
-def test_no_size_is_bound_twice(bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_batch_size_is_bound_once(bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
     bound = []
 
     def counted(symbol: Any, arrays: Any, data: str, shape: tuple[int, ...]) -> Any:
@@ -68,7 +68,7 @@ def test_no_size_is_bound_twice(bundle: Bundle, monkeypatch: pytest.MonkeyPatch)
     assert bound == [1, BATCH]
 
 
-def test_the_same_answer_again_and_again(model: Model) -> None:
+def test_answers_are_repeatable(model: Model) -> None:
     tensor = image((200, 100, 50))[None]
     first = model.classify(tensor)
     assert all(np.array_equal(model.classify(tensor), first) for _ in range(3))
@@ -138,7 +138,7 @@ def broken(
         yield dataclasses.replace(bundle, labels=bundle.labels[:2]), said
 
 
-def test_a_bundle_at_odds_with_itself_is_one_error_that_names_the_file(
+def test_inconsistent_bundle_is_one_error_that_names_the_file(
     broken: tuple[Bundle, str],
 ) -> None:
     bundle, said = broken
@@ -147,7 +147,7 @@ def test_a_bundle_at_odds_with_itself_is_one_error_that_names_the_file(
     assert "\n" not in str(caught.value)
 
 
-def test_auxiliary_states_are_held_to_their_shapes(bundle: Bundle, tmp_path: Path) -> None:
+def test_auxiliary_state_of_another_shape_is_an_error(bundle: Bundle, tmp_path: Path) -> None:
     data = mx.sym.Variable("data")
     normed = mx.sym.BatchNorm(data, name="bn", fix_gamma=False)
     mean = mx.sym.Flatten(mx.sym.mean(normed, axis=(2, 3)))

@@ -298,3 +298,10 @@ def test_random_damage_never_raises_anything_else() -> None:
             except ToolError:
                 continue
             assert all(array.dtype == np.float32 for array in read.values())
+
+
+@both
+@pytest.mark.parametrize("wrapper", ["state_dict", "model_state_dict", "model", "ema"])
+def test_a_state_dict_in_a_larger_checkpoint_is_read(write: Writer, wrapper: str) -> None:
+    data = write({"epoch": 3, wrapper: {"w": tensor(WEIGHT, "0")}})
+    np.testing.assert_array_equal(read_pth(data)["w"], WEIGHT)

@@ -51,7 +51,7 @@ def test_pages_are_routes() -> None:
 
 
 @pytest.mark.parametrize("path", sorted(pages.PATHS))
-def test_nothing_is_allowed_but_what_is_named(path: str) -> None:
+def test_policy_allows_only_named_sources(path: str) -> None:
     directives = policy(path)
     assert directives["form-action"] == ["'self'"]
     for directive in ("default-src", "base-uri", "frame-ancestors"):
@@ -81,7 +81,7 @@ def test_the_front_page_has_one_script_and_the_reference_none() -> None:
 
 
 @pytest.mark.parametrize("path", HTML)
-def test_nothing_comes_from_elsewhere(path: str) -> None:
+def test_page_loads_nothing_from_elsewhere(path: str) -> None:
     for tag, name, value in Markup(pages.read(path).body).attributes:
         assert name != "style", tag
         assert not name.startswith("on"), tag
@@ -109,13 +109,13 @@ def test_the_contract_that_is_served_is_that_of_openapi_yaml() -> None:
     assert pages.read("/docs").body == contract.to_html(served), hint
 
 
-def test_callers_are_not_told_what_only_the_gateway_reads() -> None:
+def test_served_contract_has_no_gateway_extensions() -> None:
     tree = {"paths": [{"x-amazon-a": 1, "get": {"x-amazon-b": {}, "x-other": 2}}], "x": None}
     assert contract.without_extensions(tree) == {"paths": [{"get": {"x-other": 2}}], "x": None}
     assert "x-amazon" not in pages.read("/openapi.json").body
 
 
-def test_html_in_a_description_is_only_shown() -> None:
+def test_html_in_a_description_is_escaped() -> None:
     served = contract.read()
     served["info"]["description"] = "<script>alert(1)</script> **bold** [a](javascript:b)"
     page = contract.to_html(served)
@@ -124,6 +124,6 @@ def test_html_in_a_description_is_only_shown() -> None:
     assert 'href="javascript' not in page
 
 
-def test_a_value_that_json_has_not_is_an_error() -> None:
+def test_value_without_json_form_is_an_error() -> None:
     with pytest.raises(TypeError, match="not JSON serializable"):
         contract.to_json({"version": pages})

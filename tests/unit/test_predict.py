@@ -25,7 +25,7 @@ def post(body: Any, *query: tuple[str, str], content_type: str = "application/js
     return HttpRequest("POST", "/predict", query, content_type, data, "r-1")
 
 
-def test_get() -> None:
+def test_get_asks_for_one_image() -> None:
     assert parse_predict(get(("url", URL))) == PredictRequest(
         (ImageRequest(Url(URL), LabelOptions(5, 0.0)),)
     )
@@ -64,7 +64,7 @@ def test_the_body_is_the_image(kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", ["application/json", "application/json; charset=utf-8"])
-def test_json(kind: str) -> None:
+def test_json_asks_for_one_image(kind: str) -> None:
     body = {"url": URL, "top_k": 2, "min_probability": 1}
     assert parse_predict(post(body, content_type=kind)) == PredictRequest(
         (ImageRequest(Url(URL), LabelOptions(2, 1.0)),)
@@ -163,7 +163,7 @@ def test_one_image_in_a_list_is_still_a_list() -> None:
     ],
     ids=str,
 )
-def test_what_is_wrong_is_said(http: HttpRequest, said: str) -> None:
+def test_wrong_request_is_refused(http: HttpRequest, said: str) -> None:
     with pytest.raises(InvalidRequest, match=said):
         parse_predict(http)
 
@@ -272,6 +272,6 @@ def test_predict_has_these_methods(method: str) -> None:
         ("OPTIONS", "/nothing"),
     ],
 )
-def test_no_such_route(method: str, path: str) -> None:
+def test_unknown_route_is_refused(method: str, path: str) -> None:
     with pytest.raises(NotFound, match="/predict"):
         check_route(HttpRequest(method, path, (), "", b"", ""))

@@ -45,7 +45,7 @@ moments = st.datetimes(datetime(1980, 1, 1), datetime(2099, 12, 31))  # noqa: DT
     extra=st.dictionaries(st.sampled_from(["range", "if-match", "x-amz-meta-a"]), values),
     moment=moments,
 )
-def test_signatures_are_botocores_to_the_byte(
+def test_signature_equals_botocores(
     key: str,
     bucket: str,
     region: str,
@@ -72,7 +72,7 @@ def test_signatures_are_botocores_to_the_byte(
     assert ours == {name.lower(): value for name, value in request.headers.items()}
 
 
-def test_no_secret_is_shown() -> None:
+def test_repr_of_credentials_holds_no_secret() -> None:
     shown = repr(Credentials("AKIA", "hidden-key", "hidden-token"))
     assert "hidden" not in shown
 
@@ -107,7 +107,7 @@ def sent_by_boto3(region: str) -> Callable[[str, str], str]:
 
 @settings(max_examples=100, deadline=None)
 @given(key=keys, bucket=buckets.filter(lambda name: ".." not in name), region=regions)
-def test_addresses_are_boto3s(key: str, bucket: str, region: str) -> None:
+def test_object_address_equals_boto3s(key: str, bucket: str, region: str) -> None:
     address = locate(S3Object(bucket, key), region, "")
     assert sent_by_boto3(region)(bucket, key) == f"https://{address.host}{address.path}"
 
@@ -122,7 +122,7 @@ def test_addresses_are_boto3s(key: str, bucket: str, region: str) -> None:
         ),
     ],
 )
-def test_an_endpoint_has_the_bucket_in_its_path(endpoint: str, expected: Address) -> None:
+def test_custom_endpoint_has_the_bucket_in_its_path(endpoint: str, expected: Address) -> None:
     assert locate(S3Object("b", "a é/+~"), "us-east-1", endpoint) == expected
 
 
@@ -147,7 +147,7 @@ HERE = KEYS | {"AWS_REGION": "eu-central-1"}
         (HERE | {"HTTPS_PROXY": "http://127.0.0.1:1"}, BotoClient),
     ],
 )
-def test_who_reads_in_which_environment(env: dict[str, str], kind: type) -> None:
+def test_environment_decides_which_client_is_made(env: dict[str, str], kind: type) -> None:
     assert type(make_client(env)) is kind
 
 
@@ -169,7 +169,7 @@ def test_who_reads_in_which_environment(env: dict[str, str], kind: type) -> None
         ),
     ],
 )
-def test_which_endpoint_is_asked(env: dict[str, str], host: str) -> None:
+def test_environment_decides_which_endpoint_is_used(env: dict[str, str], host: str) -> None:
     asked: list[str] = []
 
     class Recorder:

@@ -118,6 +118,19 @@ def test_s3_errors_become_request_errors(url: str, error: type[RequestError]) ->
     assert url.removeprefix("s3://") not in str(caught.value) or url == "s3://"
 
 
+@pytest.mark.parametrize("reason", ["AccessDenied", "S3 answered 301: the bucket is in us-east-1"])
+def test_the_log_says_why_an_object_was_not_read(
+    caplog: pytest.LogCaptureFixture, reason: str
+) -> None:
+    with caplog.at_level("WARNING"), pytest.raises(FetchFailed) as caught:
+        fetcher({"secret-key": S3Error(reason)}).fetch(S3Object("images", "secret-key"), DEADLINE)
+    [record] = caplog.records
+    assert reason in record.getMessage()
+    assert record.bucket == "images"  # type: ignore[attr-defined]
+    assert "secret-key" not in record.getMessage()
+    assert reason not in str(caught.value)
+
+
 def test_missing_and_forbidden_objects_answer_alike() -> None:
     objects = {"missing": ObjectMissing("NoSuchKey"), "forbidden": ObjectMissing("AccessDenied")}
     answers = set()

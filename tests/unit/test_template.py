@@ -1,6 +1,5 @@
 """What CloudFormation makes: template.yaml with the API's definition in it, expanded."""
 
-import copy
 import dataclasses
 import json
 import re
@@ -10,8 +9,8 @@ from typing import Any
 
 import pytest
 import yaml
+from expanded_template import Template, expand
 from samcli.yamlhelper import yaml_parse
-from samtranslator.translator.transform import transform
 
 from classifier.api import pages
 from classifier.api.routes import METHODS as ROUTES
@@ -22,26 +21,6 @@ from tools.local import function
 ROOT = Path(__file__).parents[2]
 METHODS = {"get", "head", "post", "options"}
 GATEWAYS_OWN = {"access-denied", "too-many-requests", "service-busy"}
-# What `sam deploy` uploads first.
-UPLOADED = {
-    "AWS::Serverless::Function": "CodeUri",
-    "AWS::Serverless::LayerVersion": "ContentUri",
-    "AWS::Serverless::StateMachine": "DefinitionUri",
-}
-
-Template = dict[str, Any]
-
-
-class ManagedPolicies:
-    """Stands in for the list of AWS's managed policies, which is read from IAM."""
-
-    def load(self) -> dict[str, str]:
-        names = (
-            "AWSXRayDaemonWriteAccess",
-            "AWSXrayWriteOnlyAccess",
-            "AWSLambdaBasicExecutionRole",
-        )
-        return {name: f"arn:aws:iam::aws:policy/{name}" for name in names}
 
 
 @pytest.fixture(scope="module")
@@ -61,25 +40,6 @@ def definition() -> Template:
     """What API Gateway imports."""
     loaded: Template = yaml.safe_load((ROOT / "apigateway.yaml").read_bytes())
     return loaded
-
-
-def expand(definition: Template) -> Template:
-    """As CloudFormation does: first AWS::Include, then AWS::Serverless."""
-    template = yaml_parse((ROOT / "template.yaml").read_text())
-    body = template["Resources"]["Api"]["Properties"]["DefinitionBody"]
-    assert body["Fn::Transform"] == {
-        "Name": "AWS::Include",
-        "Parameters": {"Location": "apigateway.yaml"},
-    }
-    template["Resources"]["Api"]["Properties"]["DefinitionBody"] = copy.deepcopy(definition)
-    for name, resource in template["Resources"].items():
-        if key := UPLOADED.get(resource["Type"]):
-            resource["Properties"][key] = f"s3://packages/{name}"
-    template["Globals"]["Function"].pop("CodeUri")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-        done: Template = transform(template, {}, ManagedPolicies())
-    return done
 
 
 @pytest.fixture(scope="module")
@@ -527,7 +487,7 @@ def test_what_outlives_the_stack_does_not_outlive_a_failed_create(source: Templa
         for name, each in source["Resources"].items()
         if "DeletionPolicy" in each
     }
-    assert set(policies) == {"ApiLogAccount", "ApiLogRole", "BatchResults"}
+    assert set(policies) == {"ApiLogAccount", "ApiLogRole", "BatchResults", "UploadResults"}
     assert set(policies.values()) == {"RetainExceptOnCreate"}
 
 
@@ -585,7 +545,7 @@ def test_saved_queries_read_the_functions_log(expanded: Template) -> None:
         assert "${AWS::StackName}" in query["Name"]["Fn::Sub"]
 
 
-def test_the_gate_may_only_call_the_function_and_answer(expanded: Template) -> None:
+def test_the_hook_may_only_call_the_function_and_report(expanded: Template) -> None:
     hook = expanded["Resources"]["PreTrafficHook"]["Properties"]
     assert hook["Handler"] == "pre_traffic.handler"
     assert hook["FunctionName"] == {"Fn::Sub": "CodeDeployHook_${AWS::StackName}"}
@@ -631,7 +591,7 @@ def test_a_run_of_batches_stays_below_what_is_reserved_for_them(source: Template
     assert parameters["BatchRunConcurrency"]["Default"] == reserved * 4 // 5
 
 
-def test_snapshots_are_asked_for_and_old_ones_go(expanded: Template) -> None:
+def test_snapstart_is_a_parameter_and_old_versions_are_deleted(expanded: Template) -> None:
     properties = expanded["Resources"]["ClassifyFunction"]["Properties"]
     condition, snap, otherwise = properties["SnapStart"]["Fn::If"]
     assert (condition, otherwise) == ("UsesSnapStart", {"Ref": "AWS::NoValue"})

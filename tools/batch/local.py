@@ -43,9 +43,14 @@ def folder_items(folder: Path) -> Iterator[Item]:
     if not paths:
         raise ToolError(f"{folder} holds no image ({', '.join(sorted(SUFFIXES))})")
     for path in paths:
-        data = path.read_bytes()
-        content = {"image": base64.b64encode(data).decode()}
-        yield Item(None, str(path.relative_to(folder)), content, len(data))
+        yield file_item(folder, path)
+
+
+def file_item(folder: Path, path: Path) -> Item:
+    """The image in the file ``path``; its key is its path below ``folder``."""
+    data = path.read_bytes()
+    content = {"image": base64.b64encode(data).decode()}
+    return Item(None, str(path.relative_to(folder)), content, len(data))
 
 
 def s3_items(start: S3Object) -> Iterator[Item]:

@@ -27,7 +27,7 @@ def write_files(variables: dict[str, str]) -> tuple[Path, Path]:
     template = parse_yaml_file(str(BUILD / "template.yaml"))
     declared = template["Globals"]["Function"]["Environment"]["Variables"]
     declared |= dict.fromkeys(variables, "")
-    template_file, variables_file = BUILD / "tools.local.yaml", BUILD / "tools.local.json"
+    template_file, variables_file = BUILD / "local.yaml", BUILD / "local.json"
     template_file.write_text(yaml_dump(template))
     variables_file.write_text(json.dumps({"Parameters": variables}, indent=2) + "\n")
     return template_file, variables_file

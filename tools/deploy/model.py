@@ -1,21 +1,29 @@
 """The model of a deployment: published once, and asked for its answer to the known image."""
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from classifier.batch import MAX_ITEMS, MAX_TOP_K
 from classifier.config import Settings
 from classifier.errors import BundleError
 from classifier.image.tensor import Limits, to_tensor
 from classifier.location import S3Prefix
 from classifier.model.bundle import MANIFEST, Bundle, Folder, read_bundle
-from classifier.model.labels import LabelOptions, top
+from classifier.model.labels import LabelOptions, Prediction, top
 from classifier.model.network import Model
 from tools.errors import ToolError
 from tools.model.publish import publish
+from tools.project import ROOT
 from tools.store import s3_store
 
-PROBE = Path(__file__).parents[2] / "hooks" / "probe.jpg"
+PROBE = ROOT / "hooks" / "probe.jpg"
+# int8 and float32 kernels differ a little from one kind of processor to the next. The pre-traffic
+# hook, which cannot import this, has the same.
+TOLERANCE = 0.05
+# https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html
+_MAX_STATE_BYTES = 256 * 1024
 
 
 @dataclass(frozen=True)
@@ -41,19 +49,40 @@ def probe(bundle: Bundle) -> Probe:
     return Probe(best.label.name, round(best.probability, 4))
 
 
+def check_batches(bundle: Bundle) -> None:
+    """Check that a batch's answer fits into a state of Step Functions, whatever its images are.
+
+    Raises ToolError: the labels are too long for that.
+    """
+    manifest = bundle.manifest
+    longest = sorted(
+        (len(json.dumps(Prediction(label, 0.123456).describe())) for label in bundle.labels),
+        reverse=True,
+    )[:MAX_TOP_K]
+    # A bucket's name has up to 63 characters, a key up to 1,024 bytes.
+    model = {"name": manifest.name, "version": manifest.version}
+    item = {"bucket": "b" * 63, "key": "k" * 1024, "model": model, "labels": []}
+    size = MAX_ITEMS * (len(json.dumps(item)) + sum(longest) + 2 * len(longest) + 2)
+    if size > _MAX_STATE_BYTES:
+        raise ToolError(
+            f"a batch's answer could have {size:,} bytes with these labels; Step Functions takes"
+            f" {_MAX_STATE_BYTES:,}: shorten the longest labels, or deploy without BatchBuckets"
+        )
+
+
 def ensure(folder: Path, bundle: Bundle, bucket: str, advance: Callable[[], None]) -> S3Prefix:
-    """See to it that the bundle of ``folder`` is in ``bucket``; returns where.
+    """Make sure that the bundle of ``folder`` is in ``bucket``; returns where.
 
     Raises ToolError: another bundle has that name and version.
     """
     manifest = bundle.manifest
     place = S3Prefix(bucket, f"models/{manifest.name}/{manifest.version}")
     try:
-        there = s3_store(place).read(MANIFEST)
+        published = s3_store(place).read(MANIFEST)
     except FileNotFoundError:
         publish(folder, place, advance)
         return place
-    if there != (folder / MANIFEST).read_bytes():
+    if published != (folder / MANIFEST).read_bytes():
         raise ToolError(
             f"{place} holds another bundle of that version: give {folder} a version of its own"
         )
@@ -62,3 +91,9 @@ def ensure(folder: Path, bundle: Bundle, bucket: str, advance: Callable[[], None
     except BundleError as error:
         raise ToolError(f"what is published is broken: {error}") from error
     return place
+
+
+def previous(before: dict[str, str], served: str) -> str:
+    """The bundle that stays readable when ``served`` is deployed over the parameters ``before``."""
+    deployed = before.get("ModelUri", "")
+    return before.get("PreviousModelUri", "") if deployed == served else deployed

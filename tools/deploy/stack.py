@@ -1,85 +1,86 @@
-"""The stack: what `sam deploy` is given, what comes of it, and how it goes away."""
+"""The stack: its state, `sam deploy`, what comes of it, and how it goes away."""
 
 import json
 import subprocess
 import sys
-import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from botocore.exceptions import ClientError, WaiterError
-from samcli.yamlhelper import yaml_parse
 
 from tools.errors import ToolError
 
-# Reserved concurrency comes out of the account's, of which Lambda keeps so many for all others.
-KEPT_UNRESERVED = 100
-RESERVING = ("ReservedConcurrency", "BatchConcurrency")
+# Nothing works in such a stack, and it takes no update: it can only be deleted.
+FAILED = frozenset(
+    {"REVIEW_IN_PROGRESS", "ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED", "DELETE_FAILED"}
+)
+ARTIFACTS = "artifacts"  # where `sam deploy` uploads to
 
 
-def parameters_of(template: Path) -> dict[str, dict[str, Any]]:
-    """The parameters that ``template``, as `sam build` left it, takes. Raises ToolError."""
+@dataclass(frozen=True)
+class Stack:
+    """A stack as CloudFormation describes it. state: its StackStatus."""
+
+    name: str
+    state: str
+    parameters: dict[str, str] = field(default_factory=dict)
+    outputs: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def is_failed(self) -> bool:
+        """Whether it has to be deleted before anything can be deployed under its name."""
+        return self.state in FAILED
+
+
+def find(cloudformation: Any, name: str) -> Stack | None:
+    """The stack ``name``, None if there is none."""
     try:
-        built = yaml_parse(template.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise ToolError(f"{template} is not there: run `make build` first") from error
-    parameters: dict[str, dict[str, Any]] = built["Parameters"]
-    return parameters
+        (found,) = cloudformation.describe_stacks(StackName=name)["Stacks"]
+    except ClientError as error:
+        if "does not exist" in str(error):
+            return None
+        raise
+    return Stack(
+        name,
+        found["StackStatus"],
+        {
+            each["ParameterKey"]: each.get("ParameterValue", "")
+            for each in found.get("Parameters", ())
+        },
+        {each["OutputKey"]: each["OutputValue"] for each in found.get("Outputs", ())},
+    )
 
 
-def profile(config: Path, name: str) -> dict[str, str]:
-    """The parameters of the profile ``name`` in samconfig.toml. Raises ToolError: no such one."""
-    profiles = tomllib.loads(config.read_text(encoding="utf-8"))
-    if name not in profiles:
-        known = ", ".join(key for key, value in profiles.items() if isinstance(value, dict))
-        raise ToolError(f"{config.name} has no profile {name!r}: it has {known}")
-    given = profiles[name].get("deploy", {}).get("parameters", {}).get("parameter_overrides", [])
-    return dict(pair.split("=", 1) for pair in given)
+def check(stack: Stack, region: str) -> None:
+    """Check that ``stack`` can be deployed to. Raises ToolError, which says what to do."""
+    if stack.state == "UPDATE_ROLLBACK_FAILED":
+        raise ToolError(
+            f"{stack.name} in {region} is {stack.state}: run `aws cloudformation"
+            f" continue-update-rollback --region {region} --stack-name {stack.name}`, then deploy"
+        )
+    if stack.state.endswith("_IN_PROGRESS") and not stack.is_failed:
+        raise ToolError(
+            f"{stack.name} in {region} is {stack.state}: wait until that has ended, then deploy"
+        )
 
 
-def unreservable(
-    parameters: Mapping[str, dict[str, Any]], given: Mapping[str, str], client: Any
-) -> list[str]:
-    """The parameters that would reserve more concurrency than this account has to give.
-
-    client: a boto3 client of Lambda.
-    """
-    wanted = {
-        name: int(given.get(name, parameters[name]["Default"]))
-        for name in RESERVING
-        if name in parameters
-    }
-    if not wanted:
-        return []
-    limits = client.get_account_settings()["AccountLimit"]
-    room = limits["UnreservedConcurrentExecutions"] - KEPT_UNRESERVED
-    return list(wanted) if sum(wanted.values()) > max(room, 0) else []
-
-
-def previous_model(before: Mapping[str, str], model: str) -> str:
-    """The bundle that stays readable when ``model`` is deployed over ``before``'s parameters."""
-    served = before.get("ModelUri", "")
-    return before.get("PreviousModelUri", "") if served == model else served
-
-
-def stamp(template: Path, given: Mapping[str, str]) -> None:
-    """Note the parameters in the built code of every function that publishes versions.
-
-    SAM makes a new version where the code has changed, and by nothing else. So a new model, or
-    any other setting, would reach no traffic, and there would be nothing to roll back to.
-    """
-    built = yaml_parse(template.read_text(encoding="utf-8"))
-    for resource in built["Resources"].values():
-        properties = resource.get("Properties", {})
-        if "AutoPublishAlias" in properties:
-            code = properties.get("CodeUri") or built["Globals"]["Function"]["CodeUri"]
-            note = json.dumps(dict(given), indent=2, sort_keys=True) + "\n"
-            (template.parent / code / "deployment.json").write_text(note, encoding="utf-8")
-
-
-def deploy(template: Path, stack: str, region: str, bucket: str, given: Mapping[str, str]) -> None:
+def deploy(
+    template: Path,
+    stack: str,
+    region: str,
+    bucket: str,
+    values: Mapping[str, str],
+    *,
+    tags: Sequence[str] = (),
+    execute: bool = True,
+) -> None:
     """Upload, make the change set and execute it, with `sam deploy`, which shows how it goes.
+
+    values: parameters. tags: ``NAME=VALUE``, of every resource. execute: whether the change set is
+    executed; else it is shown and stays.
 
     Raises ToolError: it failed; what it said stands above.
     """
@@ -89,55 +90,59 @@ def deploy(template: Path, stack: str, region: str, bucket: str, given: Mapping[
         *("--stack-name", stack),
         *("--region", region),
         *("--s3-bucket", bucket),
-        *("--s3-prefix", "artifacts"),
+        *("--s3-prefix", ARTIFACTS),
         *("--capabilities", "CAPABILITY_IAM"),
         # All that samconfig.toml could say is said here.
         *("--config-env", "none"),
         "--no-confirm-changeset",
         "--no-fail-on-empty-changeset",
-        *("--parameter-overrides", *(f"{name}={_quote(value)}" for name, value in given.items())),
+        *(("--tags", *tags) if tags else ()),
+        # A stack whose creation failed takes no update, so it must not stay.
+        *(("--on-failure", "DELETE") if execute else ("--no-execute-changeset",)),
     ]
-    sys.stdout.flush()  # what was said until here stands above what it says
-    if subprocess.run(command, check=False).returncode:
+    with TemporaryDirectory() as folder:
+        # In a file, because a command line's quoting has no way to write some values.
+        file = Path(folder) / "parameters.yaml"  # JSON is YAML
+        file.write_text(json.dumps({name: _quoted(value) for name, value in values.items()}))
+        sys.stdout.flush()  # so that what was said until here stands above what it says
+        done = subprocess.run(
+            [*command, "--parameter-overrides", f"file://{file}"], check=False
+        ).returncode
+    if done:
         raise ToolError(f"`sam deploy` failed in {region}; see above")
 
 
-def outputs(cloudformation: Any, stack: str) -> dict[str, str] | None:
-    """The outputs of the stack, None if there is no such stack."""
-    found = _describe(cloudformation, stack)
-    if found is None:
-        return None
-    return {each["OutputKey"]: each["OutputValue"] for each in found.get("Outputs", ())}
+def resource(cloudformation: Any, stack: str, logical_id: str) -> str:
+    """The physical id of a resource of the stack."""
+    answer = cloudformation.describe_stack_resource(StackName=stack, LogicalResourceId=logical_id)
+    return str(answer["StackResourceDetail"]["PhysicalResourceId"])
 
 
-def parameters(cloudformation: Any, stack: str) -> dict[str, str]:
-    """The parameters that the stack was last deployed with; none if there is no such stack."""
-    found = _describe(cloudformation, stack) or {}
-    pairs = found.get("Parameters", ())
-    return {each["ParameterKey"]: each.get("ParameterValue", "") for each in pairs}
+def template_text(cloudformation: Any, stack: str) -> str:
+    """The template that the stack was last deployed with, before its transforms."""
+    body = cloudformation.get_template(StackName=stack, TemplateStage="Original")["TemplateBody"]
+    return body if isinstance(body, str) else json.dumps(body)
 
 
-def remove(cloudformation: Any, stack: str) -> None:
+def remove(cloudformation: Any, name: str) -> None:
     """Delete the stack and wait until it is gone. Raises ToolError: something holds it."""
-    cloudformation.delete_stack(StackName=stack)
+    cloudformation.delete_stack(StackName=name)
     try:
-        cloudformation.get_waiter("stack_delete_complete").wait(StackName=stack)
+        cloudformation.get_waiter("stack_delete_complete").wait(
+            StackName=name, WaiterConfig={"Delay": 5, "MaxAttempts": 720}
+        )
     except WaiterError as error:
         raise ToolError(
-            f"CloudFormation could not delete {stack}: its events in the console say what holds it"
+            f"CloudFormation could not delete {name}: its events in the console say what holds it"
         ) from error
 
 
-def _describe(cloudformation: Any, stack: str) -> dict[str, Any] | None:
-    try:
-        (found,) = cloudformation.describe_stacks(StackName=stack)["Stacks"]
-    except ClientError as error:
-        if "does not exist" in str(error):
-            return None
-        raise
-    return dict(found)
+def _quoted(value: str) -> str:
+    """``value`` as a parameter file of the SAM CLI has it.
 
-
-def _quote(value: str) -> str:
-    escaped = value.replace("\\", "\\\\").replace('"', '\\"')
-    return f'"{escaped}"'
+    It takes off a pair of quotes, and the backslash before a quote, twice: of what is in the file,
+    and of the result.
+    """
+    for _ in range(2):
+        value = '"' + value.replace('"', '\\"') + '"'
+    return value

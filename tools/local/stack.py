@@ -3,6 +3,7 @@
 import json
 import logging
 import os
+import shutil
 import socket
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -22,12 +23,12 @@ from tools.local.ports import HOST
 from tools.local.s3 import LocalS3
 from tools.local.terminal import Terminal
 from tools.model.choice import Choice, choose
+from tools.model.photographs import photographs
 from tools.model.terminal import byte_progress, show_downloads
 from tools.project import ROOT
 
 MODELS = ROOT / "models"
 BUCKET = "models"
-IMAGE = "docs/digit.png"
 # Threads that take requests while others wait for an environment.
 SPARE_THREADS = 8
 
@@ -88,11 +89,21 @@ def serve(
     terminal.step("API", f"{url}, ready in {monotonic() - start:.1f} s; Ctrl-C ends it")
     if not is_healthy:
         terminal.remark("No model could be loaded: requests are answered with 503 until one can.")
+    image = _example_image(first_calls[0][0])
     terminal.console.print(
-        f"\n  Open {url} in a browser, or paste:\n\n"
-        f"  curl -H 'content-type: image/png' --data-binary @{IMAGE} {url}/predict\n"
+        f"\n  Open {url} in a browser, or paste:\n\n  curl -F image=@{image} {url}/predict\n"
     )
     server.run()
+
+
+def _example_image(health: bytes) -> str:
+    """A file for the first command: a digit for a network of digits, else a photograph."""
+    if b"digit" in health:
+        return "docs/digit.png"
+    example = MODELS / "example.jpg"
+    if not example.exists():
+        shutil.copyfile(photographs()[0], example)
+    return str(example.relative_to(ROOT))
 
 
 def _choose(terminal: Terminal, model: str | None) -> Choice:

@@ -1,1 +1,1 @@
-"""What stands behind scripts/model.py: making, judging and publishing model bundles."""
+"""The model tool, scripts/model.py: makes, judges and publishes model bundles."""

@@ -3,6 +3,7 @@
 import hashlib
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import safetensors
@@ -49,18 +50,17 @@ def checkpoint_bundle(
 ) -> NewBundle:
     """The bundle of the checkpoint ``data``; errors begin with ``where``. Raises ToolError."""
     try:
-        arrays = _without_prefixes(_read(data))
-        architecture = recognise(arrays)
-        arguments, auxiliary = from_torch(arrays, architecture)
+        bundle = state_bundle(read_state(data), labels=labels, source=source)
     except ToolError as error:
         raise ToolError(f"{where}: {error}") from error
-    return NewBundle.of(
-        architecture,
-        source=source,
-        params=params_file(arguments, auxiliary),
-        labels=labels,
-        origins={"params": where, "labels": labels_origin},
-    )
+    return replace(bundle, origins={"params": where, "labels": labels_origin})
+
+
+def state_bundle(state: Mapping[str, Array], *, labels: bytes, source: str) -> NewBundle:
+    """The bundle of a state dict. Raises ToolError: it is none of a network that is built here."""
+    architecture = recognise(state)
+    params = params_file(*from_torch(state, architecture))
+    return NewBundle.of(architecture, source=source, params=params, labels=labels)
 
 
 def recognise(arrays: Mapping[str, Array]) -> Architecture:
@@ -79,10 +79,14 @@ def recognise(arrays: Mapping[str, Array]) -> Architecture:
     )
 
 
-def _without_prefixes(arrays: Mapping[str, Array]) -> dict[str, Array]:
+def read_state(data: bytes) -> dict[str, Array]:
+    """The state dict in the .pth or .safetensors file ``data``, without usual prefixes.
+
+    Raises ToolError: it is broken, or holds more than tensors.
+    """
     return {
         _PREFIXES.sub("", name): array
-        for name, array in arrays.items()
+        for name, array in _read(data).items()
         if not name.endswith("num_batches_tracked")
     }
 

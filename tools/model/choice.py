@@ -9,14 +9,14 @@ from pathlib import Path
 
 from tools.errors import ToolError
 from tools.model.catalogue import NETWORKS, Network
-from tools.model.download import Patience, Report, Start
+from tools.model.download import Report, Start, Timeouts
 from tools.model.reach import unreachable
 
 FIRST = "resnet-18"
 SECOND = "efficientnet-lite0"
 LAST = "demo"
 # What an address that does not answer may cost, all of a network's together.
-_PATIENCE = Patience(connect_s=5.0, silence_s=5.0, attempts=1)
+_TIMEOUTS = Timeouts(connect_s=5.0, silence_s=5.0, attempts=1)
 _ANOTHER = "`scripts/model.py list` shows others; MODEL=name chooses."
 
 
@@ -77,14 +77,14 @@ def fetch_quickly(network: Network, to: Path, start: Start) -> None:
         for source in network.sources
         if source.address
     }
-    silent = unreachable(list(addresses.values()), _PATIENCE.connect_s)
+    silent = unreachable(list(addresses.values()), _TIMEOUTS.connect_s)
     sources = tuple(each for each in network.sources if addresses.get(each) not in silent)
     if not sources:
         raise ToolError(f"none of its publishers answers ({next(iter(silent.values()))})")
     from tools.model.fetch import NoSourceError, fetch  # noqa: PLC0415  (brings MXNet)
 
     try:
-        fetch(replace(network, sources=sources), to, start, _PATIENCE)
+        fetch(replace(network, sources=sources), to, start, _TIMEOUTS)
     except NoSourceError as error:
         reasons = "; ".join(failure.reason for failure in error.failures)
         raise ToolError(reasons) from error

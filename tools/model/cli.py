@@ -13,12 +13,13 @@ COMMANDS = {
     "list": ("list_networks", "The catalogue of networks."),
     "fetch": ("fetch_network", "Download a network of the catalogue."),
     "bundle": ("make_bundle", "Make a bundle of MXNet's files."),
-    "import": ("import_file", "Make a bundle of a PyTorch checkpoint."),
+    "import": ("import_file", "Make a bundle of an ONNX file or a PyTorch checkpoint."),
     "train": ("train_classes", "Train your own classes, from a folder of images."),
     "synthetic": ("make_synthetic", "Make ResNet-18 with random weights."),
     "quantize": ("quantize_bundle", "Make an int8 bundle of a float32 one."),
     "evaluate": ("evaluate_bundle", "Measure the accuracy of a bundle."),
     "inspect": ("inspect_bundle", "Show and verify a bundle."),
+    "measure": ("measure_networks", "Measure the catalogue's networks on this machine."),
     "publish": ("publish_bundle", "Upload a bundle to S3."),
 }
 

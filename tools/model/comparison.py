@@ -110,8 +110,8 @@ def compare(
 
 def _score(results: Probabilities, images: Sequence[Image]) -> Score | None:
     """Over the images whose class is known; None where none is."""
-    known = [index for index, image in enumerate(images) if image.answer is not None]
-    return score(results[known], [images[index] for index in known]) if known else None
+    labelled = [index for index, image in enumerate(images) if image.answer is not None]
+    return score(results[labelled], [images[index] for index in labelled]) if labelled else None
 
 
 def _times(before: Model, after: Model, image: Image) -> tuple[float, float]:

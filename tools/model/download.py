@@ -29,7 +29,7 @@ class _Interrupted(Exception):
 
 
 @dataclass(frozen=True)
-class Patience:
+class Timeouts:
     """How long a server may take.
 
     connect_s: to be reached, seconds. silence_s: to send something more, seconds. attempts: how
@@ -53,13 +53,13 @@ class Download:
         part: Path,
         report: Report,
         *,
-        patience: Patience,
+        timeouts: Timeouts,
         pause_s: float = 1,
     ) -> None:
         self._url = url
         self._part = part
         self._report = report
-        self._patience = patience
+        self._patience = timeouts
         self._pause_s = pause_s
         # Names this version of the file once a server has sent some of it.
         self._validator: str | None = None

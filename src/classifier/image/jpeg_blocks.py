@@ -1,29 +1,28 @@
-"""The lengths of a JPEG's coded blocks: Huffman tables made for walking, and the four walks.
+"""The walks through a JPEG's coded blocks.
 
-A table has an entry for each 16 bits that may come next: how many bits the code takes, together
-with the bits of the number that follows it, and what it means. A walk goes through the blocks of
-one restart interval and returns the position of the bit behind the last.
+Each goes through the blocks of one restart interval and returns the position of the bit behind the
+last.
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-import numpy as np
-import numpy.typing as npt
+from classifier.image.jpeg_codes import END, Table
 
 ALL_BITS = 255  # no scan has sent a coefficient yet
+_ZEROS = 16  # bytes
 
-# What a walker takes: 32 bits from each byte on; the first unit (a block, or an MCU of several
-# components); how many. It raises IndexError where it leaves the bytes.
+# What a walk takes: 32 bits from each byte on; the first unit (a block, or an MCU of several
+# components); how many. It raises LookupError where it leaves the bytes or the codes make no sense.
 Windows = memoryview
 Walker = Callable[[Windows, int, int], int]
-Table = list[int]
-Codes = npt.NDArray[np.int64]
 
-_CODES = 1 << 16
-# An entry is bits << 8 | meaning. A code that does not exist leads beyond any data.
-_NO_CODE = 1 << 40
-_END = 128  # as an advance: the block ends here
+
+class _Overrun(LookupError):
+    """A run of zeros goes beyond its block, or one of empty blocks beyond the interval.
+
+    No encoder writes that. Bytes of something else behind a cut image do it before long.
+    """
 
 
 @dataclass
@@ -41,58 +40,6 @@ class Plane:
     nonzero: list[int] = field(default_factory=list)
 
 
-def codes(counts: bytes, symbols: bytes) -> Codes:
-    """Length << 8 | symbol for each 16 bits (T.81, annex C).
-
-    counts: how many codes there are of 1 to 16 bits. symbols: of each code, shortest first.
-
-    Raises LookupError where the two make no table.
-    """
-    table = np.full(_CODES, _NO_CODE, np.int64)
-    code, lengths = 0, [length for length in range(1, 17) for _ in range(counts[length - 1])]
-    for length, symbol in zip(lengths, symbols, strict=False):
-        size = 1 << (16 - length)
-        table[code : code + size] = length << 8 | symbol
-        code += size
-    if code > _CODES or len(symbols) != len(lengths):
-        raise LookupError("The table has more codes than there is room for, or than symbols.")
-    return table
-
-
-def sizes(code: Codes) -> Table:
-    """For DC: the code and the number's bits, no meaning."""
-    return _table(code + ((code & 15) << 8))
-
-
-def runs(code: Codes) -> Table:
-    """For AC: bits, and 1 to 16 coefficients of which the last is not zero; 80: 16 that are.
-
-    128 + n: the block ends here, and n more bits say how many others do.
-    """
-    size, run = code & 15, code >> 4 & 15
-    meaning = np.where(size > 0, run + 1, np.where(run == 15, 80, _END + run))
-    return _table(((code >> 8) + size) << 8 | meaning)
-
-
-def refinements(code: Codes) -> Table:
-    """For AC once more: bits, a sign's included, and the symbol."""
-    return _table(code + ((code & 15) > 0) * 256)
-
-
-def pairs(code: Codes) -> tuple[Table, Table]:
-    """For sequential AC: bits and advance, of one code, and of as many as 16 bits hold."""
-    size, run = code & 15, code >> 4 & 15
-    advance = np.where((size > 0) | (run == 15), run + 1, _END)
-    one = ((code >> 8) + size) << 8 | advance
-    several = one.copy()
-    for _ in range(3):
-        bits = several >> 8
-        rest = (np.arange(_CODES) << np.minimum(bits, 16)) & (_CODES - 1)
-        fits = ((several & 255) < 64) & (bits + (one[rest] >> 8) <= 16)
-        several = np.where(fits, several + one[rest], several)
-    return _table(one), _table(several)
-
-
 def sequential(tables: Sequence[tuple[Table, tuple[Table, Table]]]) -> Walker:
     """Through MCUs of baseline blocks, whose DC and AC tables are ``tables``."""
 
@@ -107,9 +54,11 @@ def sequential(tables: Sequence[tuple[Table, tuple[Table, Table]]]) -> Walker:
                     entry = several[bits]
                     after = k + (entry & 255)
                     # Of several codes, one before the last may have filled the block.
-                    if 64 <= after < _END or after >= _END + 64:
+                    if 64 <= after < END or after >= END + 64:
                         entry = one[bits]
                         after = k + (entry & 255)
+                        if 64 < after < END:
+                            raise _Overrun
                     at += entry >> 8
                     k = after
         return at
@@ -142,16 +91,20 @@ def ac_first(plane: Plane, table: Table, first: int, last: int) -> Walker:
                 entry = table[windows[at >> 3] >> 16 - (at & 7) & 0xFFFF]
                 at += entry >> 8
                 meaning = entry & 255
-                if meaning >= _END:
-                    run = meaning - _END
+                if meaning >= END:
+                    run = meaning - END
                     ended = (1 << run) - 1 + _number(windows, at, run)
                     at += run
                     break
                 k += meaning & 31
+                if k > last + 1:
+                    raise _Overrun
                 if meaning <= 16:
                     nonzero |= 1 << k - 1
             plane.nonzero[block] |= nonzero
             block += 1 + ended
+        if block > end:
+            raise _Overrun
         return at
 
     return walk
@@ -180,6 +133,8 @@ def ac_refinement(plane: Plane, table: Table, first: int, last: int) -> Walker:
                     else:
                         run -= 1
                     k += 1
+                if k > last or entry & 14:
+                    raise _Overrun
                 if entry & 15:
                     nonzero |= 1 << k
                 k += 1
@@ -187,14 +142,26 @@ def ac_refinement(plane: Plane, table: Table, first: int, last: int) -> Walker:
                 at += (nonzero >> k & (1 << max(last + 1 - k, 0)) - 1).bit_count()
                 ended -= 1
             plane.nonzero[block] = nonzero
+        if ended:
+            raise _Overrun
         return at
 
     return walk
 
 
-def _table(entries: Codes) -> Table:
-    table: Table = entries.tolist()  # a list's items come three times as fast as an array's
-    return table
+def ends_well(part: bytes, bits: int) -> bool:
+    """Whether the first ``bits`` bits are all that ``part`` needs.
+
+    They are there, ones fill the last byte, and no row of zeros is what they end in and are
+    followed by something.
+    """
+    size = -(-bits // 8)
+    if size > len(part):
+        return False
+    filler = (1 << -bits % 8) - 1
+    if size and part[size - 1] & filler != filler:
+        return False
+    return size == len(part) or any(part[max(size - _ZEROS, 0) : size])
 
 
 def _number(windows: Windows, at: int, bits: int) -> int:

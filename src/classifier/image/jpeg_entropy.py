@@ -8,21 +8,25 @@ values, but for the one thing that later codes depend on: which coefficients of 
 are not zero.
 
 A part of an image never passes. Up to the cut its codes are those of the whole image, whose next
-byte holds at least one more bit of a block.
+byte holds at least one more bit of a block. If other bytes follow the cut (zeros of a download that
+was given up, say), they would have to go on as codes do: no run beyond its block, and the last byte
+filled with ones. Zeros can do the former, so what ends in them passes only where nothing follows.
 """
 
 import re
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import numpy as np
 
 from classifier.errors import UndecodableImage
 from classifier.image import jpeg_blocks as blocks
+from classifier.image import jpeg_codes
 from classifier.image.jpeg import DHT, DRI, EOI, PROGRESSIVE, SOS, Jpeg
 
 _HUFFMAN_FRAMES = frozenset({0xC0, 0xC1, 0xC2})
-# The walk takes 0.35 s a megabyte, and 2.6 s for a progressive photograph of 12 megapixels, which
-# libjpeg decodes in 0.2 s. Longer ones are refused: all but a few images have their end marker.
+# The walk takes 0.35 s a megabyte, and for a progressive photograph of 12 megapixels 2.6 s, which
+# libjpeg decodes in 0.2 s. What would take longer is refused.
 _BYTES_MAX = 6 * 1024 * 1024
 _BLOCKS_MAX = 2_500_000
 
@@ -54,7 +58,8 @@ class _Walk:
 
     def __init__(self, data: bytes, jpeg: Jpeg) -> None:
         self._data, self._jpeg = data, jpeg
-        self._codes: dict[int, blocks.Codes] = {}
+        self._codes: dict[int, jpeg_codes.Codes] = {}
+        self._progressive = jpeg.frame in PROGRESSIVE
         self._interval = 0
         self._blocks_left = _BLOCKS_MAX
         across = max(component.across for component in jpeg.components)
@@ -89,7 +94,7 @@ class _Walk:
         while at < len(segment):
             counts = segment[at + 1 : at + 17]
             symbols = segment[at + 17 : at + 17 + sum(counts)]
-            self._codes[segment[at]] = blocks.codes(counts, symbols)
+            self._codes[segment[at]] = jpeg_codes.codes(counts, symbols)
             at += 17 + len(symbols)
 
     def _walk_scan(self, header: bytes, start: int) -> bytes:
@@ -97,75 +102,88 @@ class _Walk:
 
         Returns the image up to the last byte that the scan needs.
         """
-        planes = [
-            (self._planes[header[at]], header[at + 1] >> 4, header[at + 1] & 15)
-            for at in range(1, 1 + 2 * header[0], 2)
-        ]
-        at = 1 + 2 * header[0]
-        first, last, precision = header[at], header[at + 1], header[at + 2]
-        walk = self._walker(planes, first, last, precision >> 4, precision & 15)
-        units = planes[0][0].blocks if len(planes) == 1 else self._mcus
+        scan = self._read_scan(header)
+        self._record(scan)
+        walk = self._walker(scan)
+        units = scan.planes[0].blocks if len(scan.planes) == 1 else self._mcus
         interval = self._interval or units
         ends = _MARKER.search(self._data, start)
-        parts = iter(_parts(self._data, start, ends.start() if ends else len(self._data)))
-        part, stuffed, at = b"", start, 0
+        parts = _parts(self._data, start, ends.start() if ends else len(self._data))
         for unit in range(0, units, interval):
-            stuffed, part = next(parts, (start, b""))
-            at = walk(_windows(part), unit, min(interval, units - unit))
-            if at > 8 * len(part):
+            part_start, part = next(parts, (start, b""))
+            bits = walk(_windows(part), unit, min(interval, units - unit))
+            if not blocks.ends_well(part, bits):
                 raise _cut_off()
-        return self._data[:stuffed] + part[: _ceil(at, 8)].replace(b"\xff", b"\xff\x00")
+        return self._data[:part_start] + part[: _ceil(bits, 8)].replace(b"\xff", b"\xff\x00")
 
-    def _walker(
-        self,
-        planes: list[tuple[blocks.Plane, int, int]],
-        first: int,
-        last: int,
-        high: int,
-        low: int,
-    ) -> blocks.Walker:
-        """The way through the blocks of a scan of the coefficients ``first`` to ``last``.
-
-        high, low: how many bits of each were left to send before the scan (0: all), and are after
-        it.
-        """
-        progressive = self._jpeg.frame in PROGRESSIVE
-        if not progressive:
-            first, last, high, low = 0, 63, 0, 0
-        sizes = [1 if len(planes) == 1 else plane.across * plane.down for plane, _, _ in planes]
-        count = sum(plane.blocks for plane, _, _ in planes)
-        self._blocks_left -= count
-        if not planes or self._blocks_left < 0 or (progressive and bool(first) != bool(last)):
-            raise _cut_off()
-        if (first and len(planes) > 1) or (high and low != high - 1):
-            raise _cut_off()
-        for plane, _, _ in planes:
-            for coefficient in range(first, last + 1):
-                if plane.missing[coefficient] != (high or blocks.ALL_BITS):
-                    raise _cut_off()
-                plane.missing[coefficient] = low
-        plane, _, table = planes[0]
-        if first:
-            if high:
-                return blocks.ac_refinement(
-                    plane, blocks.refinements(self._codes[16 + table]), first, last
-                )
-            return blocks.ac_first(plane, blocks.runs(self._codes[16 + table]), first, last)
-        if high:
-            return lambda _windows, _unit, count: count * sum(sizes)
-        dc = [blocks.sizes(self._codes[table]) for _, table, _ in planes]
-        if progressive:
-            return blocks.dc_first(
-                [t for t, size in zip(dc, sizes, strict=True) for _ in range(size)]
-            )
-        ac = [blocks.pairs(self._codes[16 + table]) for _, _, table in planes]
-        return blocks.sequential(
-            [
-                t
-                for t, size in zip(zip(dc, ac, strict=True), sizes, strict=True)
-                for _ in range(size)
-            ]
+    def _read_scan(self, header: bytes) -> "_Scan":
+        after = 1 + 2 * header[0]
+        selectors = range(1, after, 2)
+        scan = _Scan(
+            planes=[self._planes[header[at]] for at in selectors],
+            dc=[header[at + 1] >> 4 for at in selectors],
+            ac=[16 + (header[at + 1] & 15) for at in selectors],
+            first=header[after],
+            last=header[after + 1],
+            high=header[after + 2] >> 4,
+            low=header[after + 2] & 15,
         )
+        # A sequential scan holds all of its blocks, whatever its header says.
+        return scan if self._progressive else scan._replace(first=0, last=63, high=0, low=0)
+
+    def _record(self, scan: "_Scan") -> None:
+        """Note which bits ``scan`` sends. Raises UndecodableImage where it is not its turn."""
+        self._blocks_left -= sum(plane.blocks for plane in scan.planes)
+        in_order = not scan.high or scan.low == scan.high - 1
+        # In progressive images, DC has scans of its own, and AC one component a scan.
+        alone = not scan.first or len(scan.planes) == 1
+        mixed = self._progressive and not scan.first and scan.last
+        if self._blocks_left < 0 or not scan.planes or not in_order or not alone or mixed:
+            raise _cut_off()
+        for plane in scan.planes:
+            for coefficient in range(scan.first, scan.last + 1):
+                if plane.missing[coefficient] != (scan.high or blocks.ALL_BITS):
+                    raise _cut_off()
+                plane.missing[coefficient] = scan.low
+
+    def _walker(self, scan: "_Scan") -> blocks.Walker:
+        """The walk through the blocks of ``scan``."""
+        plane, first, last = scan.planes[0], scan.first, scan.last
+        if first and scan.high:
+            table = jpeg_codes.refinements(self._codes[scan.ac[0]])
+            return blocks.ac_refinement(plane, table, first, last)
+        if first:
+            return blocks.ac_first(plane, jpeg_codes.runs(self._codes[scan.ac[0]]), first, last)
+        # Which of the scan's components each block of an MCU belongs to.
+        several = len(scan.planes) > 1
+        mcu = [
+            number
+            for number, plane in enumerate(scan.planes)
+            for _ in range(plane.across * plane.down if several else 1)
+        ]
+        if scan.high:
+            return lambda _windows, _unit, count: count * len(mcu)  # a bit for each block
+        dc = [jpeg_codes.sizes(self._codes[table]) for table in scan.dc]
+        if self._progressive:
+            return blocks.dc_first([dc[number] for number in mcu])
+        ac = [jpeg_codes.pairs(self._codes[table]) for table in scan.ac]
+        return blocks.sequential([(dc[number], ac[number]) for number in mcu])
+
+
+class _Scan(NamedTuple):
+    """A scan's header. dc, ac: the tables of each of its planes.
+
+    first, last: its coefficients. high, low: how many of their bits were left to send before it (0:
+    all), and are after it.
+    """
+
+    planes: list[blocks.Plane]
+    dc: list[int]
+    ac: list[int]
+    first: int
+    last: int
+    high: int
+    low: int
 
 
 def _parts(data: bytes, start: int, end: int) -> Iterator[tuple[int, bytes]]:

@@ -9,8 +9,8 @@ from typing import cast
 
 from classifier.net.deadline import Deadline
 
-# Servers send one or two interim answers (100 Continue, 103 Early Hints) before the real one.
-_MAX_INTERIM = 8
+# The real answer, and the interim ones before it: servers send one or two (103 Early Hints).
+_MAX_ANSWERS = 8
 
 
 class DeadlineReader(io.RawIOBase):
@@ -68,7 +68,7 @@ def get(
     sock.settimeout(min(deadline.remaining(), silence_s))
     sock.sendall(f"GET {path} HTTP/1.1\r\n{lines}\r\n".encode("latin-1"))
     stream = io.BufferedReader(DeadlineReader(sock, deadline, silence_s))
-    for _ in range(_MAX_INTERIM):
+    for _ in range(_MAX_ANSWERS):
         response = HTTPResponse(cast("socket.socket", _Stream(stream)), method="GET")
         response.begin()
         if response.status >= 200:

@@ -55,6 +55,16 @@ def log_batch(record: Record, model: tuple[str, str] | None, duration_ms: float)
     _write("batch", record, model, {"BatchDuration": duration_ms}, counts)
 
 
+def log_uploads(record: Record, model: tuple[str, str] | None, duration_ms: float) -> None:
+    """Write the line and the record of one batch of uploads."""
+    counts = {
+        "UploadImages": record.get("images", 0),
+        "UploadRefused": sum(record.get("refused", {}).values()),
+        "UploadFailed": len(record.get("failed", {})),
+    }
+    _write("uploads", record, model, {"UploadDuration": duration_ms}, counts)
+
+
 def _write(
     message: str,
     record: Record,

@@ -1,6 +1,7 @@
 """Reads objects from S3 with boto3, for environments that ``signed`` cannot serve."""
 
 from contextlib import closing
+from typing import Any
 
 import boto3
 from botocore.config import Config
@@ -36,7 +37,8 @@ class BotoClient:
         del size  # one request reads the whole object
         data = bytearray()
         try:
-            answer = self._client.get_object(Bucket=source.bucket, Key=source.key)
+            condition: Any = {"IfMatch": source.etag} if source.etag else {}
+            answer = self._client.get_object(Bucket=source.bucket, Key=source.key, **condition)
             with closing(answer["Body"]) as body:
                 for chunk in body.iter_chunks(_CHUNK_BYTES):
                     data += chunk

@@ -65,12 +65,12 @@ class SignedClient:
     ) -> bytes:
         address = locate(source, self._region, self._endpoint)
         if size is None:
-            first = self._part(address, 0, deadline, max_bytes)
+            first = self._part(address, 0, deadline, max_bytes, source.etag)
             if len(first.data) == first.size:
                 return first.data
             starts = range(PART_BYTES, first.size, PART_BYTES)
         else:
-            first = _Part(b"", size, "")
+            first = _Part(b"", size, source.etag)
             starts = range(0, max(size, 1), PART_BYTES)
         with ThreadPoolExecutor(_PARTS_AT_ONCE) as pool:
             parts = list(

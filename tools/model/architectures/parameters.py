@@ -17,6 +17,8 @@ Naming = Callable[[Layer], tuple[str, tuple[str, ...]]]
 
 _MEMBERS = (*LEARNED, *STATISTICS)
 _TORCH_MEMBERS = ("weight", "bias", "running_mean", "running_var")
+# The centres and spreads of what is drawn for them.
+_SPREADS = ((0.75, 0.5), (0, 0.2), (0, 0.2), (1, 0.5))
 
 
 def from_torch(arrays: Mapping[str, Array], architecture: Architecture) -> Parameters:
@@ -39,7 +41,12 @@ def from_gluon(arrays: Mapping[str, Array], architecture: ResNet) -> Parameters:
 
 
 def draw(architecture: Architecture, seed: int) -> Parameters:
-    """Weights of a network that was never trained: (arguments, auxiliary states), by name.
+    """Weights of a network that was never trained: (arguments, auxiliary states), by name."""
+    return from_torch(draw_state(architecture, seed), architecture)
+
+
+def draw_state(architecture: Architecture, seed: int) -> dict[str, Array]:
+    """The PyTorch state dict of a network that was never trained.
 
     Convolutions as He et al. draw them (normal, variance 2 / fan-in), so that signals neither
     fade nor grow; batch norms at random, a little below the identity, against what the sums
@@ -54,20 +61,18 @@ def draw(architecture: Architecture, seed: int) -> Parameters:
         draws = random.random(size, np.float32)
         return np.float32(centre) + np.float32(spread) * (draws - np.float32(0.5))
 
-    arguments: dict[str, Array] = {}
-    auxiliary: dict[str, Array] = {}
+    state: dict[str, Array] = {}
     for layer in architecture.layers():
         channels = layer.shape[0]
         fan_in = layer.shape[1] * layer.shape[2] * layer.shape[3]
-        arguments[f"{layer.conv}_weight"] = layer.fold(normal(layer.shape, (2 / fan_in) ** 0.5))
-        arguments[f"{layer.norm}_gamma"] = around(0.75, 0.5, channels)
-        arguments[f"{layer.norm}_beta"] = around(0, 0.2, channels)
-        auxiliary[f"{layer.norm}_running_mean"] = around(0, 0.2, channels)
-        auxiliary[f"{layer.norm}_running_var"] = around(1, 0.5, channels)
+        weight, norm = _torch(layer)
+        state[weight] = normal(layer.shape, (2 / fan_in) ** 0.5)
+        for name, (centre, spread) in zip(norm, _SPREADS, strict=True):
+            state[name] = around(centre, spread, channels)
     shape = architecture.classes, architecture.width
-    arguments["dense0_weight"] = normal(shape, (1 / architecture.width) ** 0.5)
-    arguments["dense0_bias"] = around(0, 0.2, architecture.classes)
-    return arguments, auxiliary
+    state[f"{architecture.torch_last}.weight"] = normal(shape, (1 / architecture.width) ** 0.5)
+    state[f"{architecture.torch_last}.bias"] = around(0, 0.2, architecture.classes)
+    return state
 
 
 def _torch(layer: Layer) -> tuple[str, tuple[str, ...]]:

@@ -11,7 +11,7 @@ from classifier.model.bundle import Folder, read_bundle
 from tools.errors import ToolError
 from tools.model.catalogue import NETWORKS, Network
 from tools.model.commands.int8 import make_int8
-from tools.model.download import Patience
+from tools.model.download import Timeouts
 from tools.model.fetch import NoSourceError, fetch
 from tools.model.options import PATH
 from tools.model.terminal import byte_progress, errors, print_written, show_downloads
@@ -78,7 +78,7 @@ def _fetch(network: Network, to: Path, timeout: float) -> None:
     try:
         with byte_progress() as bars:
             start = show_downloads(bars, errors)
-            manifest = fetch(network, to, start, Patience(silence_s=timeout))
+            manifest = fetch(network, to, start, Timeouts(silence_s=timeout))
     except NoSourceError as error:
         table = Table("source", "place", "what happened", box=box.SIMPLE)
         for failure in error.failures:

@@ -1,12 +1,18 @@
-"""`import`: a bundle of a checkpoint."""
+"""`import`: a bundle of an ONNX file or a checkpoint."""
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import click
 
+from tools.errors import ToolError
+from tools.model.catalogue import NETWORKS
 from tools.model.checkpoint import import_checkpoint
+from tools.model.new_bundle import NewBundle
 from tools.model.new_folder import refuse_existing
+from tools.model.onnx.importer import import_with_options
+from tools.model.onnx.options import onnx_options, refuse_options
 from tools.model.options import PATH, to_option
 from tools.model.terminal import print_written
 
@@ -18,13 +24,29 @@ from tools.model.terminal import print_written
     "--description", default="", help='What the network knows, such as "five kinds of screws".'
 )
 @click.option("--licence", default="", help="Of the weights.")
+@click.option("--like", help="ONNX: see images as this network of the catalogue does.")
+@onnx_options
 @to_option
-def command(file: Path, labels: Path, description: str, licence: str, to: Path) -> None:
-    """Make a bundle of FILE, a .pth or .safetensors state dict.
+def command(
+    file: Path, labels: Path, description: str, licence: str, to: Path, **options: Any
+) -> None:
+    """Make a bundle of FILE: a network as .onnx, or a .pth or .safetensors state dict.
 
+    An ONNX network is proven to answer as ONNX Runtime does: see docs/onnx.md. Of state dicts,
     ResNets and MobileNetV2, as torchvision names them, and EfficientNet-Lite0, 1 and 2 are
-    recognised. The file is read without PyTorch; one that holds anything but tensors is refused.
+    recognised. They are read without PyTorch; a file that holds anything but tensors is refused.
     """
     refuse_existing(to)
-    bundle = import_checkpoint(file, labels)
-    print_written(to, replace(bundle, description=description, licence=licence).write(to))
+    bundle = replace(_import(file, labels, options), description=description, licence=licence)
+    print_written(to, bundle.write(to))
+
+
+def _import(file: Path, labels: Path, options: dict[str, Any]) -> NewBundle:
+    if file.suffix.lower() != ".onnx":
+        refuse_options(options)
+        return import_checkpoint(file, labels)
+    if (name := options.pop("like")) is not None:
+        if name not in NETWORKS:
+            raise ToolError(f"--like {name}: it should be one of {', '.join(NETWORKS)}")
+        options["like"] = NETWORKS[name].input
+    return import_with_options(file, labels, **options)

@@ -17,6 +17,10 @@ from tools.model.quantize import quantize, split
 from tools.model.terminal import print_written, progress
 
 MIN_AGREEMENT = 0.85
+# A crop shows less clearly what it is than a photograph does. EfficientNet-Lite0's int8 agrees on
+# 97.9 % of 145 photographs and on 89.6 % of the crops, which suffice. MobileNetV2's agrees on 75 %
+# of the crops, and photographs calibrate it better: 95.0 % of 80 others instead of 91.2 %.
+_MIN_AGREEMENT_CROPS = 0.8
 # With more crops of the same two photographs the result stays the same.
 _CROPS = 96
 
@@ -27,26 +31,31 @@ def make_int8(
     images: Path | None,
     *,
     method: str = "naive",
-    min_agreement: float = MIN_AGREEMENT,
+    min_agreement: float | None = None,
     force: bool = False,
 ) -> None:
     """Write the int8 bundle of the one in ``folder`` into ``to``, and print how they compare.
 
     images: a folder of them; None: crops of scikit-learn's photographs, for a network of ImageNet.
+    min_agreement: 0..1; by default MIN_AGREEMENT, and less for crops.
 
     Raises ToolError: ``to`` is not empty, there are no images for this network, or fewer than
     ``min_agreement`` of the images keep their first label and ``force`` is not set.
     """
     refuse_existing(to)
+    if min_agreement is None:
+        min_agreement = MIN_AGREEMENT if images else _MIN_AGREEMENT_CROPS
     bundle = open_folder(folder)
     every, title = _images(bundle, images)
-    seen, held_out = split(every)
+    calibrating, held_out = split(every)
     labels = read_file(folder / bundle.manifest.files["labels"].key)
     with progress() as bar:
-        task = bar.add_task("calibrating", total=len(seen))
-        int8 = quantize(bundle, labels, seen, method=method, advance=lambda: bar.advance(task))
+        task = bar.add_task("calibrating", total=len(calibrating))
+        int8 = quantize(
+            bundle, labels, calibrating, method=method, advance=lambda: bar.advance(task)
+        )
         task = bar.add_task("comparing", total=2 * len(held_out))
-        calibration = Calibration(method, len(seen), title)
+        calibration = Calibration(method, len(calibrating), title)
         comparison = compare(bundle, int8, calibration, held_out, lambda: bar.advance(task))
     Console().print(comparison.table())
     if comparison.agreement < min_agreement and not force:

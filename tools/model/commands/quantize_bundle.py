@@ -28,13 +28,18 @@ from tools.model.options import PATH, to_option
 @click.option(
     "--min-agreement",
     type=click.FloatRange(0, 1),
-    default=MIN_AGREEMENT,
-    show_default=True,
-    help="The fraction of held-out images that must keep their first label.",
+    help="The fraction of held-out images that must keep their first label. Default:"
+    f" {MIN_AGREEMENT}, and less without --images.",
 )
 @click.option("--force", is_flag=True, help="Write the bundle even below --min-agreement.")
 def command(
-    folder: Path, images: Path | None, to: Path, method: str, min_agreement: float, *, force: bool
+    folder: Path,
+    images: Path | None,
+    to: Path,
+    method: str,
+    min_agreement: float | None,
+    *,
+    force: bool,
 ) -> None:
     """Make an int8 bundle of the float32 bundle in FOLDER.
 

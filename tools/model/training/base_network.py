@@ -5,7 +5,7 @@ from pathlib import Path
 from classifier.model.bundle import Bundle
 from tools.errors import ToolError
 from tools.model.catalogue import NETWORKS
-from tools.model.download import Patience
+from tools.model.download import Timeouts
 from tools.model.fetch import NoSourceError, fetch
 from tools.model.files import open_folder
 from tools.model.terminal import byte_progress, errors, show_downloads
@@ -29,7 +29,7 @@ def open_base(name: str, models: Path) -> Bundle:
         )
     try:
         with byte_progress() as bars:
-            fetch(NETWORKS[name], models / name, show_downloads(bars, errors), Patience())
+            fetch(NETWORKS[name], models / name, show_downloads(bars, errors), Timeouts())
     except NoSourceError as error:
         reasons = "; ".join(f"{each.source}: {each.reason}" for each in error.failures)
         raise ToolError(

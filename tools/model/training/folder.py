@@ -8,7 +8,7 @@ from pathlib import Path
 from classifier.errors import BundleError
 from classifier.model.labels import parse_labels
 from tools.errors import ToolError
-from tools.model.images import SUFFIXES
+from tools.model.images import IMAGE_SUFFIXES
 
 # With fewer, a fifth of them is no image to judge by.
 MIN_IMAGES = 5
@@ -54,7 +54,7 @@ def read_folder(folder: Path, classes: Sequence[str] | None = None) -> ClassFold
             f" which are {', '.join(classes)}; rename the folder or take it away"
         )
     files = [path for inner in folders for path in _visible(inner) if path.is_file()]
-    images = [path for path in files if path.suffix.lower() in SUFFIXES]
+    images = [path for path in files if path.suffix.lower() in IMAGE_SUFFIXES]
     if not images:
         raise ToolError(
             f"{folder}: no images in it; put JPEG, PNG or WebP files into a folder for each class:"
@@ -62,7 +62,7 @@ def read_folder(folder: Path, classes: Sequence[str] | None = None) -> ClassFold
         )
     index = {name: number for number, name in enumerate(classes)}
     samples = tuple(Sample(path, index[path.parent.name]) for path in images)
-    others = tuple(path for path in files if path.suffix.lower() not in SUFFIXES)
+    others = tuple(path for path in files if path.suffix.lower() not in IMAGE_SUFFIXES)
     return ClassFolder(folder, tuple(classes), samples, others)
 
 
@@ -97,7 +97,7 @@ def _refuse_strays(folder: Path, folders: Sequence[Path]) -> None:
     strays = [
         path
         for path in [*_visible(folder), *deeper]
-        if path.suffix.lower() in SUFFIXES and path.is_file()
+        if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file()
     ]
     if strays:
         verb = "1 image is" if len(strays) == 1 else f"{len(strays)} images are"

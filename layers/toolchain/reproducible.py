@@ -1,4 +1,4 @@
-"""The last step of a layer: bytecode, and the same bytes whoever built it."""
+"""The last step of a layer: bytecode, and the same bytes on every machine."""
 
 import os
 import subprocess
@@ -8,11 +8,11 @@ from pathlib import Path
 from .machine import EPOCH
 
 
-def seal(layer: Path) -> None:
+def make_reproducible(layer: Path) -> None:
     """Compile the layer's Python, and give each file one mode and one date.
 
-    Lambda's file system is read-only: what is not compiled here is compiled at each start. The
-    bytecode is taken as it is, not checked against the date of its source, which unpacking changes.
+    Lambda's file system is read-only: what is not compiled here is compiled at each start. Python
+    does not compare the bytecode with the date of its source, which unpacking changes.
     """
     subprocess.run(
         [sys.executable, "-I", "-S", "-W", "ignore", "-m", "compileall", "-q", "-j1",

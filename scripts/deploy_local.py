@@ -1,0 +1,7 @@
+#!/usr/bin/env python3
+"""Deploys to an AWS account on this machine."""
+
+from tools.deploy.local_command import main
+
+if __name__ == "__main__":
+    main()

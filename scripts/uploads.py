@@ -1,0 +1,7 @@
+#!/usr/bin/env python3
+"""Shows what became of uploads, and tries them before a deploy."""
+
+from tools.uploads.cli import cli
+
+if __name__ == "__main__":
+    cli()

@@ -1,0 +1,1 @@
+"""Networks from ONNX. See docs/onnx.md."""

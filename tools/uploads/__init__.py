@@ -1,0 +1,1 @@
+"""The tool for uploads: their queues, and a folder in place of a bucket."""
