@@ -1,9 +1,10 @@
 """Coverage-guided fuzzing, in one command:
 
-    python tests/fuzz/fuzz.py events|headers|images [libFuzzer's options, -runs=100000 for one]
+    python tests/fuzz/fuzz.py TARGET [options of libFuzzer, -runs=100000 for one]
 
-begins with the kept corpus, ends at the first finding and leaves its input in the folder where
-it was started. What leads to new paths on the way is kept among the system's temporary files.
+TARGET is events, forms, headers or images. It begins with the kept corpus, ends at the first
+finding and leaves its input in the folder where it was started. What leads to new paths is kept
+among the system's temporary files.
 """
 
 import sys
@@ -30,10 +31,10 @@ def main() -> None:
     if len(sys.argv) < 2 or sys.argv[1] not in targets.TARGETS:
         raise SystemExit(f"usage: fuzz.py {'|'.join(targets.TARGETS)} [options of libFuzzer]")
     name = sys.argv.pop(1)
-    found = Path(tempfile.gettempdir(), f"fuzz-{name}")
-    found.mkdir(exist_ok=True)
+    findings = Path(tempfile.gettempdir(), f"fuzz-{name}")
+    findings.mkdir(exist_ok=True)
     dictionary = f"-dict={HERE / name}.dict"
-    folders = [str(found), str(HERE / "corpus" / name)]
+    folders = [str(findings), str(HERE / "corpus" / name)]
     atheris.Setup(
         [sys.argv[0], *LIMITS, dictionary, *sys.argv[1:], *folders], targets.TARGETS[name]
     )

@@ -46,7 +46,7 @@ def posted(body: Any) -> dict[str, Any]:
 def events() -> dict[str, bytes]:
     both = {"url": URL, "top_k": "3", "min_probability": "0.25"}
     image = {"content-type": "image/png"}
-    found = {
+    requests = {
         "rest-get": rest("GET", "/predict", queryStringParameters=both),
         "rest-get-many-values": rest(
             "GET", "/predict", multiValueQueryStringParameters={"url": [URL, URL]}
@@ -88,9 +88,59 @@ def events() -> dict[str, bytes]:
         "json-wrong-types": posted({"url": 1, "top_k": "5", "min_probability": None}),
         "json-no-object": posted([URL]),
         "json-surrogate": posted({"url": "\ud800"}),
+        "http-api-payload-1": rest(
+            "GET", "/prod/predict", resource="/{proxy+}", version="1.0",
+            queryStringParameters={"url": URL}, pathParameters={"proxy": "predict"},
+        ),
+        "load-balancer": {
+            "requestContext": {"elb": {}}, "httpMethod": "GET", "path": "/predict",
+            "multiValueQueryStringParameters": {"url": ["https%3A%2F%2Fa.example"]},
+            "multiValueHeaders": {"x-amzn-trace-id": ["Root=1"]},
+        },
+        "form": rest(
+            "POST", "/predict", isBase64Encoded=True,
+            headers={"content-type": "multipart/form-data; boundary=XX"},
+            body=base64.b64encode(form(FILE, OPTION)).decode(),
+        ),
+        "octet-stream": rest(
+            "POST", "/predict", headers={"content-type": "application/octet-stream"},
+            body=PIXEL, isBase64Encoded=True,
+        ),
+        "huggingface": rest(
+            "POST", "/huggingface", headers={"content-type": "application/json"},
+            body=json.dumps({"inputs": PIXEL, "parameters": {"top_k": 2}}),
+        ),
+        "huggingface-image": rest(
+            "POST", "/huggingface", headers=image, body=PIXEL, isBase64Encoded=True
+        ),
+        "head": rest("HEAD", "/health"),
         "not-an-event": {"Records": []},
     }  # fmt: skip
-    return {f"{name}.json": json.dumps(event).encode() for name, event in found.items()}
+    return {f"{name}.json": json.dumps(event).encode() for name, event in requests.items()}
+
+
+FILE = b'name="file"; filename="a.png"\r\nContent-Type: image/png\r\n\r\n\x89PNG'
+OPTION = b'name="top_k"\r\n\r\n3'
+
+
+def form(*parts: bytes, end: bytes = b"--XX--\r\n") -> bytes:
+    """A body of multipart/form-data with the boundary XX."""
+    head = b"--XX\r\nContent-Disposition: form-data; "
+    return b"".join(head + part + b"\r\n" for part in parts) + end
+
+
+def forms() -> dict[str, bytes]:
+    return {
+        "file": form(FILE),
+        "file-and-option": form(FILE, OPTION),
+        "unused-input": form(b'name="f"; filename=""\r\n\r\n'),
+        "two-files": form(FILE, FILE),
+        "encoded-name": form(b"name=f; filename*=utf-8''%e2%82%ac\r\n\r\na"),
+        "no-end": form(FILE, end=b""),
+        "many-parts": form(*[OPTION] * 50),
+        "no-form": b"url=https://a.example",
+        "empty": b"",
+    }
 
 
 def image_files() -> dict[str, bytes]:
@@ -153,6 +203,7 @@ def image_files() -> dict[str, bytes]:
 def main() -> None:
     for name, inputs in {
         "events": events(),
+        "forms": forms(),
         "headers": image_files(),
         "images": image_files(),
     }.items():

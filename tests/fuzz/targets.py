@@ -12,7 +12,9 @@ from collections.abc import Callable
 import numpy as np
 
 from classifier.api.event import read_event
-from classifier.api.predict import MAX_IMAGES, parse_predict
+from classifier.api.forms import parse_form
+from classifier.api.huggingface import parse_task
+from classifier.api.predict import MAX_IMAGES, PredictRequest, parse_predict
 from classifier.api.response import problem
 from classifier.api.routes import check_route
 from classifier.errors import RequestError
@@ -40,9 +42,12 @@ def events(data: bytes) -> None:
     try:
         http = read_event(event)
         check_route(http)
-        if http.path != "/predict" or http.method == "OPTIONS":
+        if http.method == "POST" and http.path == "/huggingface":
+            request = PredictRequest((parse_task(http),))
+        elif http.path == "/predict" and http.method != "OPTIONS":
+            request = parse_predict(http)
+        else:
             return
-        request = parse_predict(http)
     except RequestError as error:
         tell(error)
         return
@@ -51,6 +56,17 @@ def events(data: bytes) -> None:
         assert 1 <= image.options.top_k <= MAX_TOP_K
         assert 0 <= image.options.min_probability <= 1
         assert kind(image.source) in {"body", "base64", "url", "s3", "refused"}
+
+
+def forms(data: bytes) -> None:
+    """``data`` as the body of a form."""
+    try:
+        form = parse_form("multipart/form-data; boundary=XX", data)
+    except RequestError as error:
+        tell(error)
+        return
+    assert sum(map(len, form.files)) <= len(data)
+    assert all(isinstance(text, str) for field in form.fields for text in field)
 
 
 def tell(error: RequestError) -> None:
@@ -103,6 +119,7 @@ def with_mended_checksums(data: bytes) -> bytes:
 
 TARGETS: dict[str, Callable[[bytes], object]] = {
     "events": events,
+    "forms": forms,
     "headers": headers,
     "images": images,
 }

@@ -17,12 +17,20 @@ from tools.model.new_bundle import NewBundle
 # (n, length) float32: the last layer's input.
 type Embeddings = npt.NDArray[np.float32]
 
+# What the last layer may stand on: the average of the last feature map, which is the embedding; or
+# the averages of its four corners, overlapping, which tell where in the image something is.
+AVERAGE = "average"
+CORNERS = "corners"
+_FLATTEN_CORNERS = "flatten_corners"
+
 
 class Base:
     """The network of ``bundle`` up to its embedding, and a last layer of one's own on top of it.
 
     Attributes:
         length: Of an embedding.
+        lengths: Of what the last layer may stand on, by name; corners only where there is a
+            feature map.
 
     Raises ToolError: its manifest names no embedding, or it is int8.
     """
@@ -37,36 +45,54 @@ class Base:
             raise ToolError(f"{manifest.name}: is {manifest.precision}; take the float32 bundle")
         self._manifest = manifest
         symbol = mx.sym.load_json(bundle.symbol.decode())
-        self._symbol = symbol.get_internals()[manifest.output.embedding]
+        internals = symbol.get_internals()
+        self._symbols = {AVERAGE: internals[manifest.output.embedding]}
         self._named = mx.nd.load_frombuffer(bundle.params)
         self._bound: dict[int, Any] = {}
         size = manifest.input.size
-        _, shapes, _ = self._symbol.infer_shape(**{manifest.input.name: (1, 3, size, size)})
-        self.length = int(shapes[0][1])
+        shape = {manifest.input.name: (1, 3, size, size)}
+        if manifest.output.features:
+            features = internals[manifest.output.features]
+            side = features.infer_shape(**shape)[1][0][2]
+            if side > 1:
+                self._symbols[CORNERS] = _corners(features, side)
+        self._all = mx.sym.Group(list(self._symbols.values()))
+        _, shapes, _ = self._all.infer_shape(**shape)
+        self.lengths = {
+            name: int(shape[1]) for name, shape in zip(self._symbols, shapes, strict=True)
+        }
+        self.length = self.lengths[AVERAGE]
 
     def embed(self, tensors: Sequence[Tensor]) -> Embeddings:
         """The embeddings of ``tensors``, (3, size, size) float32 each.
 
         A Module is bound for each number of tensors that comes: use few different ones.
         """
+        return self.embed_all(tensors)[AVERAGE]
+
+    def embed_all(self, tensors: Sequence[Tensor]) -> dict[str, Embeddings]:
+        """The embeddings of ``tensors`` of every kind, by name."""
         count = len(tensors)
         if count not in self._bound:
             arrays = {tuple(name.split(":", 1)): array for name, array in self._named.items()}
             name, size = self._manifest.input.name, self._manifest.input.size
-            self._bound[count] = bind(self._symbol, arrays, name, (count, 3, size, size))
+            self._bound[count] = bind(self._all, arrays, name, (count, 3, size, size))
         module = self._bound[count]
         module.forward(Batch((Input(np.stack(tensors)),)), is_train=False)
-        embeddings: Embeddings = module.get_outputs()[0].asnumpy()
-        return embeddings
+        outputs = [output.asnumpy() for output in module.get_outputs()]
+        return dict(zip(self._symbols, outputs, strict=True))
 
-    def with_last_layer(self, weight: Array, bias: Array, **members: Any) -> NewBundle:
+    def with_last_layer(
+        self, weight: Array, bias: Array, kind: str = AVERAGE, **members: Any
+    ) -> NewBundle:
         """The bundle of the base with the last layer ``embedding @ weight.T + bias``.
 
         weight: (classes, length) float32. bias: (classes,) float32. members: of NewBundle: name,
-        labels, source, and more.
+        labels, source, and more. kind: of the embedding. A bundle on corners names no features: its
+        last layer has no one weight a channel, so there is no class activation map.
         """
         classes = len(weight)
-        symbol = mx.sym.FullyConnected(self._symbol, num_hidden=classes, name="dense0")
+        symbol = mx.sym.FullyConnected(self._symbols[kind], num_hidden=classes, name="dense0")
         names = {f"arg:{name}" for name in symbol.list_arguments()}
         names |= {f"aux:{name}" for name in symbol.list_auxiliary_states()}
         arrays = {name: array for name, array in self._named.items() if name in names}
@@ -78,7 +104,21 @@ class Base:
             "symbol": symbol.tojson().encode(),
             "params": save_arrays(arrays),
             "licence": self._manifest.licence,
-            "embedding": output.embedding,
-            "features": output.features,
+            "embedding": output.embedding if kind == AVERAGE else f"{_FLATTEN_CORNERS}_output",
+            "features": output.features if kind == AVERAGE else "",
         }
         return NewBundle(**(base | members))
+
+
+def _corners(features: Any, side: int) -> Any:
+    """The averages of the four corners of a feature map, (n, channels, side, side), flat."""
+    kernel = (side + 1) // 2
+    stride = side - kernel
+    pooled = mx.sym.Pooling(
+        features,
+        kernel=(kernel, kernel),
+        stride=(stride, stride),
+        pool_type="avg",
+        name="pool_corners",
+    )
+    return mx.sym.Flatten(pooled, name=_FLATTEN_CORNERS)

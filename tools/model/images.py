@@ -1,7 +1,8 @@
 """Images to measure with: those in a folder, with the classes that their names tell."""
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
@@ -15,6 +16,7 @@ from classifier.image.tensor import Limits, Tensor, to_tensor
 from classifier.model.labels import Label
 from tools.errors import ToolError
 
+# An image file's name ends in one of these.
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp"})
 # What the function itself takes: an image that it would refuse has no place in a measurement.
 _LIMITS = Limits(Settings.max_image_bytes, Settings.max_image_pixels)
@@ -81,18 +83,24 @@ def tensors(
 
     advance: called for each that was used. Raises ToolError, which names the image.
     """
+    for each in run_ahead(lambda image: image.tensor(preprocessing), images):
+        yield each
+        advance()
+
+
+def run_ahead[T, R](function: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
+    """``function`` of each of ``items``, in order; threads are some of them ahead of their use."""
     ahead = 2 * (os.cpu_count() or 1)
     with ThreadPoolExecutor() as pool:
-        remaining = iter(images)
-        futures: list[Future[Tensor]] = []
+        remaining = iter(items)
+        futures: deque[Future[R]] = deque()
         try:
             while True:
                 some = islice(remaining, ahead - len(futures))
-                futures += [pool.submit(image.tensor, preprocessing) for image in some]
+                futures += [pool.submit(function, item) for item in some]
                 if not futures:
                     return
-                yield futures.pop(0).result()
-                advance()
+                yield futures.popleft().result()
         finally:
             pool.shutdown(cancel_futures=True)
 

@@ -23,6 +23,12 @@ from tools.model.new_folder import new_folder
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
+def check_name(name: str) -> None:
+    """Raises ToolError: ``name`` cannot be a bundle's."""
+    if not _NAME.fullmatch(name):
+        raise ToolError(f"{name!r} is no name; use letters, digits, dots, - and _")
+
+
 def today() -> str:
     """The version of a bundle that is made now: the date, UTC."""
     return datetime.now(UTC).date().isoformat()
@@ -93,8 +99,7 @@ class NewBundle:
         Raises BundleError: the network, its parameters, its labels and its preprocessing do not fit
         together. ToolError: ``to`` is not empty, or the name is not valid.
         """
-        if not _NAME.fullmatch(self.name):
-            raise ToolError(f"{self.name!r} is no name; use letters, digits, dots, - and _")
+        check_name(self.name)
         manifest = self._manifest()
         parse_manifest(manifest, "the preprocessing")  # before seconds go into the network
         self.model()

@@ -74,7 +74,7 @@ def quantize(
         description=manifest.description,
         licence=manifest.licence,
         embedding=embedding,
-        features=_features(symbol, embedding) if embedding else "",
+        features=_features(symbol, embedding) if manifest.output.features else "",
     )
 
 
