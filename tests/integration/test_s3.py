@@ -23,7 +23,14 @@ from classifier.net.pool import ConnectionPool
 from classifier.s3 import signed as signed_module
 from classifier.s3.boto import BotoClient
 from classifier.s3.client import S3Client, make_client
-from classifier.s3.errors import ObjectMissing, ObjectTooLarge, S3Error, S3Timeout
+from classifier.s3.errors import (
+    ObjectDeleted,
+    ObjectMissing,
+    ObjectReplaced,
+    ObjectTooLarge,
+    S3Error,
+    S3Timeout,
+)
 from classifier.s3.signed import SignedClient
 from classifier.s3.sigv4 import Credentials
 from tools.local.s3 import LocalS3
@@ -57,6 +64,19 @@ def test_object_of_any_size_is_read_whole(s3: Any, client: S3Client, size: int, 
     s3.create_bucket(Bucket="models")
     s3.put_object(Bucket="models", Key=key, Body=WHOLE[:size])
     assert client.get(S3Object("models", key), soon()) == WHOLE[:size]
+
+
+@pytest.mark.parametrize("size", [0, 1, len(WHOLE)])
+def test_object_is_read_only_while_it_has_the_etag(s3: Any, client: S3Client, size: int) -> None:
+    s3.create_bucket(Bucket="models")
+    etag = s3.put_object(Bucket="models", Key="a", Body=WHOLE[:size])["ETag"]
+    assert client.get(S3Object("models", "a", etag), soon()) == WHOLE[:size]
+    s3.put_object(Bucket="models", Key="a", Body=b"another")
+    with pytest.raises(ObjectReplaced):
+        client.get(S3Object("models", "a", etag), soon())
+    s3.delete_object(Bucket="models", Key="a")
+    with pytest.raises(ObjectDeleted):
+        client.get(S3Object("models", "a", etag), soon())
 
 
 def test_bucket_with_a_dot_is_read(s3: Any, client: S3Client) -> None:

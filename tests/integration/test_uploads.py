@@ -19,7 +19,7 @@ import boto3
 import colors
 import images
 import pytest
-from queue_poller import QueuePoller
+from queue_poller import QueuePoller, record
 
 from classifier.api.upload_event import Upload
 from classifier.location import S3Prefix
@@ -269,3 +269,38 @@ def test_a_thousand_uploads(
         assert outcome == expected[key]
         kind = "Image Classified" if outcome in COLORS else "Image Refused"
         assert each["detail-type"] == kind
+
+
+def test_without_a_model_all_messages_come_back(
+    deployment: Deployment, emulator: Callable[..., Any]
+) -> None:
+    variables = deployment.variables | {"MODEL_URI": "s3://models/nothing"}
+    environment = emulator(handler="app.upload_handler", variables=variables)
+    etag = deployment.upload("a.png", PNGS["red"])
+    deployment.send(event("a.png", etag, 1))
+    [message] = deployment.sqs.receive_message(QueueUrl=deployment.queue)["Messages"]
+    call = json.dumps({"Records": [record(message)]}).encode()
+    assert json.loads(environment.invoke(call))["errorType"] == "ModelUnavailable"
+    assert deployment.results() == set()
+
+
+def test_a_failure_is_named_in_the_log_and_the_answer(
+    deployment: Deployment, emulator: Callable[..., Any]
+) -> None:
+    environment = emulator(
+        handler="app.upload_handler", variables=deployment.variables, timeout_s=120
+    )
+    etag = deployment.upload("a.png", PNGS["red"])
+    elsewhere = event("b.png", "", 2).replace(BUCKET, "unknown")
+    deployment.send(event("a.png", etag, 1), elsewhere)
+    messages = deployment.sqs.receive_message(
+        QueueUrl=deployment.queue, MaxNumberOfMessages=10, AttributeNames=["All"]
+    )["Messages"]
+    call = json.dumps({"Records": [record(message) for message in messages]}).encode()
+    [failed] = [each["MessageId"] for each in messages if "unknown" in each["Body"]]
+    assert json.loads(environment.invoke(call)) == {
+        "batchItemFailures": [{"itemIdentifier": failed}]
+    }
+    assert label(deployment.result("a.png")) == "red"
+    lines = [json.loads(line) for line in environment.log if '"message":"uploads"' in line]
+    assert [line["failed"] for line in lines] == [{failed: "url-not-allowed"}]

@@ -4,12 +4,15 @@ import io
 import itertools
 import json
 import random
+import re
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from threading import Barrier
 from typing import Any
 from urllib.parse import quote_plus
 
+import boto3
 import jsonschema
 import numpy as np
 import pytest
@@ -38,6 +41,7 @@ from classifier.publish.publisher import Publisher
 from classifier.publish.results import Results
 from classifier.publish.tags import tag
 from classifier.s3.errors import ObjectDeleted, ObjectMissing, ObjectReplaced
+from tools.local.s3 import LocalS3
 
 RESULTS = S3Prefix("results", "uploads")
 MODEL = {"model": {"name": "colors", "version": "1"}}
@@ -54,39 +58,13 @@ KEYS = [
     "x" * 1024,
     "ü" * 512,
 ]
-# The detail of the events, as docs/uploads.md describes it.
-DETAIL = {
-    "type": "object",
-    "required": ["bucket", "key", "etag", "version", "sequencer", "model", "result"],
-    "oneOf": [
-        {"required": ["labels"], "not": {"required": ["error"]}},
-        {"required": ["error"], "not": {"required": ["labels"]}},
-    ],
-    "additionalProperties": False,
-    "properties": {
-        "bucket": {"type": "string"},
-        "key": {"type": "string"},
-        "etag": {"type": "string"},
-        "version": {"type": ["string", "null"]},
-        "sequencer": {"type": "string"},
-        "model": {"type": "object", "required": ["name", "version"]},
-        "result": {"type": "string", "pattern": "^s3://"},
-        "best": {"$ref": "#/definitions/label"},
-        "labels": {"type": "array", "items": {"$ref": "#/definitions/label"}},
-        "error": {"type": "object", "required": ["type", "title", "status", "detail", "code"]},
-    },
-    "definitions": {
-        "label": {
-            "type": "object",
-            "required": ["label", "probability"],
-            "properties": {
-                "class": {"type": "string"},
-                "label": {"type": "string"},
-                "probability": {"type": "number", "minimum": 0, "maximum": 1},
-            },
-        }
-    },
-}
+PAGE = (Path(__file__).parents[2] / "docs" / "uploads.md").read_text()
+
+
+def documented(kind: str) -> Any:
+    """The block of docs/uploads.md that begins with ``json kind``."""
+    [block] = re.findall(rf"```json {kind}\n(.*?)```", PAGE, re.DOTALL)
+    return json.loads(block)
 
 
 def event(key: str, **entry: Any) -> dict[str, Any]:
@@ -344,13 +322,39 @@ def test_the_events_have_the_documented_detail() -> None:
     for result in (good, bad):
         entry = uploads.event_entry(result, location)
         detail = json.loads(entry["Detail"])
-        jsonschema.validate(detail, DETAIL)
+        jsonschema.validate(detail, documented("schema"))
         assert entry["Source"] == "image-classification"
         assert detail["result"] == "s3://results/uploads/photos/a b.jpg.json"
         kinds[entry["DetailType"]] = detail
     assert set(kinds) == {"Image Classified", "Image Refused"}
     assert kinds["Image Classified"]["best"] == {"label": "green", "probability": 0.9}
     assert "best" not in kinds["Image Refused"]
+
+
+def test_the_documented_rule_takes_sure_persons_alone(s3_server: LocalS3, s3: Any) -> None:
+    sqs, bus = (boto3.client(name, endpoint_url=s3_server.url) for name in ("sqs", "events"))
+    queue = sqs.create_queue(QueueName="persons")["QueueUrl"]
+    names = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])
+    bus.put_rule(Name="persons", EventPattern=json.dumps(documented("pattern")))
+    target = {"Id": "1", "Arn": names["Attributes"]["QueueArn"]}
+    bus.put_targets(Rule="persons", Targets=[target])
+    entries = []
+    for key, label, probability in (
+        ("sure", "person", 0.95),
+        ("unsure", "person", 0.6),
+        ("other", "cat", 0.95),
+    ):
+        labels = [
+            {"label": label, "probability": probability},
+            {"label": "person", "probability": 0.01},
+        ]
+        members = {"key": key, "etag": "", "sequencer": "", "labels": labels}
+        entries.append(uploads.event_entry(members, PLACE))
+    assert put_events(bus, entries) == ["", "", ""]
+    received = sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10)["Messages"]
+    assert [json.loads(each["Body"])["detail"]["key"] for each in received] == ["sure"]
+    for client in (sqs, bus):
+        client.close()
 
 
 def result(sequencer: int, etag: str = "") -> dict[str, Any]:
