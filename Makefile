@@ -3,13 +3,17 @@
 # Tools are found in the environment, by `sam build` too, which looks for python3.12 on the PATH.
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 FUNCTION := .aws-sam/build/ClassifyFunction
+# An environment holds its own paths. In a folder that was moved or copied it is made anew.
+MOVED := $(if $(wildcard .venv/ready),$(if $(filter $(CURDIR),$(shell cat .venv/ready)),,moved))
+# A command that only shows its help needs no build.
+HELP := $(filter -h --help,$(ARGS))
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: .venv/packages ## make the environment, in .venv
 
-.venv/ready: scripts/setup.sh requirements-dev.txt constraints.txt src/requirements.txt
+.venv/ready: scripts/setup.sh requirements-dev.txt constraints.txt src/requirements.txt $(MOVED)
 	@scripts/setup.sh
 
 # Our own packages. Settings of tools change pyproject.toml often, so this takes a second or two.
@@ -36,10 +40,10 @@ sam-local: build ## serve a model to `sam local` and print its commands (needs D
 .venv/bench: .venv/packages requirements-bench.txt
 	python -m pip install --quiet --disable-pip-version-check -c constraints.txt -r requirements-bench.txt && touch $@
 
-bench: .venv/bench ## measure everything beside its peers, write docs/benchmarks.* (ARGS="--rounds 3")
-	python scripts/bench.py $(ARGS) && python scripts/cost.py --write
+bench: $(if $(HELP),setup,.venv/bench) ## measure everything beside its peers, write docs/benchmarks.* (ARGS="--rounds 3")
+	python scripts/bench.py $(ARGS)$(if $(HELP),, && python scripts/cost.py --write)
 
-load: .venv/bench ## load the local stack, or ARGS="--url https://…" a deployed one
+load: $(if $(HELP),setup,.venv/bench) ## load the local stack, or ARGS="--url https://…" a deployed one
 	python scripts/load.py $(ARGS)
 
 model: setup ## fetch ResNet-18 and make its bundle in models/resnet-18
@@ -48,10 +52,10 @@ model: setup ## fetch ResNet-18 and make its bundle in models/resnet-18
 contract: setup ## write what is made of openapi.yaml: /openapi.json, /docs, apigateway.yaml
 	python scripts/contract.py
 
-deploy: build ## publish the model and deploy (asks what it needs; ARGS="--regions a,b")
+deploy: $(if $(HELP),setup,build) ## publish the model and deploy (asks what it needs; ARGS="--regions a,b")
 	python scripts/deploy.py deploy $(ARGS)
 
-deploy-local: build ## the same to an AWS account on this machine (ARGS="--model models/demo")
+deploy-local: $(if $(HELP),setup,build) ## the same to an AWS account on this machine (ARGS="--model models/demo")
 	@exec python scripts/deploy_local.py $(ARGS)
 
 destroy: setup ## delete a deployment, with all that it stored (ARGS="--regions a,b")
@@ -60,4 +64,4 @@ destroy: setup ## delete a deployment, with all that it stored (ARGS="--regions 
 clean: ## remove what the other targets made, but not models
 	rm -rf .venv .aws-sam .coverage* .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 
-.PHONY: help setup run test check build sam-local bench load model contract deploy deploy-local destroy clean
+.PHONY: help setup run test check build sam-local bench load model contract deploy deploy-local destroy clean moved

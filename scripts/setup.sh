@@ -20,6 +20,11 @@ progress() {
         END { if (tty) printf "\r\033[K" }'
 }
 
+# An environment holds its own paths: one that was made in another folder is of no use here.
+if [ -s "$env/ready" ] && [ "$(cat "$env/ready")" != "$(pwd -P)" ]; then
+    echo "$env was made in $(cat "$env/ready"); it is made anew."
+    rm -rf "$env"
+fi
 rm -f "$env/ready"
 if runs python3.12; then
     "$env/bin/python" -c 'import pip' &>/dev/null && runs "$env/bin/python" || python3.12 -m venv --clear "$env"
@@ -35,4 +40,4 @@ else
         "brew install python@3.12, pyenv install 3.12) or uv (https://docs.astral.sh/uv)." >&2
     exit 1
 fi
-touch "$env/ready"
+pwd -P >"$env/ready"

@@ -5,7 +5,6 @@
 
 import contextlib
 import importlib
-import io
 import itertools
 import json
 import sys
@@ -21,9 +20,11 @@ from typing import Any
 import boto3
 import colors
 import images
+import numpy as np
 import pytest
 from cfnlint import api as cfnlint
 from fake_step_functions import FakeStepFunctions, FunctionFailed, Throttled, substitute
+from PIL import Image
 
 from classifier import batch
 from classifier.model.labels import LabelOptions
@@ -107,9 +108,8 @@ class Machine:
         return self.deployment.arn(name)
 
     def lines(self, *names: str) -> tuple[list[Any], results.Summary]:
-        out = io.StringIO()
-        summary = results.collect(self.deployment, names, out)
-        return [json.loads(line) for line in out.getvalue().splitlines()], summary
+        lines: list[results.Line] = []
+        return lines, results.collect(self.deployment, names, lines.append)
 
 
 @pytest.fixture
@@ -421,7 +421,9 @@ def test_a_batch_is_one_line_and_one_record(
 ) -> None:
     put_images(s3, 3)
     items = [{"Key": f"many/000{number}.png"} for number in range(5)]
-    line, record = log(app, capsys, {"Items": items, "BatchInput": {"bucket": "images"}})
+    lines = log(app, capsys, {"Items": items, "BatchInput": {"bucket": "images"}})
+    *reasons, line, record = lines
+    assert len(reasons) == 2  # why each of the two missing objects was not read
     assert line["message"] == "batch"
     assert (line["images"], line["refused"]) == (5, {"fetch-failed": 2})
     assert (line["code"], line["model"], line["version"]) == ("ok", "colors", "1")
@@ -611,22 +613,37 @@ def test_folder_and_prefix_through_a_local_api(
         (place / name).mkdir(parents=True, exist_ok=True)
         (place / name / f"{number:02}.png").write_bytes(images.encode(images.plain(rgb), "PNG"))
     (place / "broken.jpg").write_bytes(b"no image either")
+    (place / "gone.png").symlink_to("nowhere")
     (place / "notes.txt").write_text("no image")
+    noise = np.random.default_rng(0).integers(0, 256, (1300, 1300, 3), np.uint8)
+    (place / "large").write_bytes(images.encode(Image.fromarray(noise), "PNG"))
+    assert (place / "large").stat().st_size > local.MAX_BYTES
     port = free_port()
     settings = {"MODEL": str(folder), "S3_PORT": str(port), "S3_READ_BUCKETS": "images"}
     out = tmp_path / "results.jsonl"
     with run_local_stack(tmp_path / "log", **settings) as api:
-        assert cli.run(["local", str(place), "--api", api, "--to", str(out)]) == 0
+        assert cli.run(["local", str(place), "--url", api, "--to", str(out)]) == 0
         lines = [json.loads(line) for line in out.read_text().splitlines()]
-        assert len(lines) == 22
+        assert len(lines) == 24
+        errors = {line["key"]: line["error"] for line in lines if "error" in line}
+        assert errors["broken.jpg"]["code"] == "unsupported-image-type"
+        assert errors["gone.png"]["code"] == "fetch-failed"
         for line in lines:
-            if line["key"] == "broken.jpg":
-                assert line["error"]["code"] == "unsupported-image-type"
-            else:
+            assert line["model"]["name"] == "colors"
+            if line["key"] not in {*errors, "large"}:
                 assert line["labels"][0]["label"] == Path(line["key"]).parent.name
-        assert capsys.readouterr().err.split()[-4:] == [
-            *("classified", "21", "unsupported-image-type", "1"),
+        counts, _, others = capsys.readouterr().err.rpartition("Not sent")
+        assert counts.split()[-6:] == [
+            *("classified", "22", "unsupported-image-type", "1", "fetch-failed", "1"),
         ]
+        assert others == ", as they are no images: 1 (notes.txt)\n"
+
+        table = tmp_path / "results.csv"
+        assert cli.run(["local", str(place / "red"), "--url", api, "--to", str(table)]) == 0
+        head, first, *_ = table.read_text().splitlines()
+        assert head == "key,label,probability,code"
+        assert first.startswith("00.png,red,0.")
+        capsys.readouterr()
 
         with pytest.MonkeyPatch.context() as patch:
             patch.setenv("AWS_ENDPOINT_URL_S3", f"http://127.0.0.1:{port}")
@@ -636,19 +653,19 @@ def test_folder_and_prefix_through_a_local_api(
             client.create_bucket(Bucket="images")
             put_images(client, 3)
             where = "s3://images/many/"
-            assert cli.run(["local", where, "--api", api, "--to", str(out)]) == 0
+            assert cli.run(["local", where, "--url", api, "--to", str(out)]) == 0
         lines = [json.loads(line) for line in out.read_text().splitlines()]
         assert [line["labels"][0]["label"] for line in lines] == list(COLORS)
         assert {line["bucket"] for line in lines} == {"images"}
-    assert cli.run(["local", str(place), "--api", api]) == 1
+    assert cli.run(["local", str(place), "--url", api]) == 1
     assert "is `make run` running?" in capsys.readouterr().err
-    assert cli.run(["local", str(tmp_path / "nowhere"), "--api", api]) == 1
+    assert cli.run(["local", str(tmp_path / "nowhere"), "--url", api]) == 1
     assert "is no folder" in capsys.readouterr().err
 
 
 def test_large_images_are_divided_among_requests() -> None:
     sizes = [3_000_000, 900_000, 200_000, 5_000_000, 1] + [10] * 20
-    sent = [local.Item(None, str(number), {}, size) for number, size in enumerate(sizes)]
+    sent = [local.Item(None, str(number), None, size) for number, size in enumerate(sizes)]
     groups = list(local.groups(sent))
     assert [image for group in groups for image in group] == sent
     assert [len(group) for group in groups] == [2, 1, 1, 16, 5]

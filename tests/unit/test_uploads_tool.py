@@ -178,6 +178,14 @@ def api() -> Iterator[str]:
     """Refuses images that begin with "bad", and takes all others for cats."""
 
     class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            health = {"status": "ok", "model": {"name": "colors", "version": "1"}}
+            answer = json.dumps(health).encode()
+            self.send_response(200)
+            self.send_header("content-length", str(len(answer)))
+            self.end_headers()
+            self.wfile.write(answer)
+
         def do_POST(self) -> None:
             body = json.loads(self.rfile.read(int(self.headers["content-length"])))
             results = [

@@ -1,11 +1,7 @@
 """Classifies S3 objects by the million, or a folder on this machine. See docs/batches.md."""
 
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
-from typing import IO
 
 import click
 from rich.console import Console
@@ -13,12 +9,17 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from tools.batch import execution, local, results
+from tools.batch.api import Api
 from tools.batch.deployment import Deployment
+from tools.batch.output import FORMATS, format_of, output
 from tools.batch.source import batch_input, parse_source
 from tools.command import Group
 from tools.errors import ToolError
+from tools.local.ports import HOST
 
 console = Console(stderr=True, highlight=False)
+# So many files that were not sent are named.
+_NAMES = 5
 
 stack_option = click.option(
     "--stack", default="image-classification", show_default=True, help="The deployed stack."
@@ -40,7 +41,14 @@ follow_option = click.option(
 to_option = click.option(
     "--to",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="File for the results, one JSON object a line. Default: standard output.",
+    help="File for the results. Default: standard output.",
+)
+format_option = click.option(
+    "--format",
+    "form",
+    type=click.Choice(FORMATS),
+    help="jsonl: one JSON object a line; csv: a table of key, first label, its probability, and the"
+    " code of an error. Default: csv for a file named .csv, else jsonl.",
 )
 
 
@@ -120,60 +128,76 @@ def redrive(name: str, *, is_followed: bool, stack: str, region: str | None) -> 
 @cli.command("results")
 @click.argument("names", nargs=-1, required=True)
 @to_option
+@format_option
 @stack_option
 @region_option
-def fetch(names: tuple[str, ...], to: Path | None, stack: str, region: str | None) -> None:
+def fetch(
+    names: tuple[str, ...], to: Path | None, form: str | None, stack: str, region: str | None
+) -> None:
     """Fetch the results of the executions NAMES, in the order they ran.
 
     Where a later one retried an image, its line replaces the earlier one.
     """
     deployment = Deployment.find(stack, region)
-    with _output(to) as file:
-        summary = results.collect(deployment, [_name(name) for name in names], file)
+    with output(to, form or format_of(to)) as write:
+        summary = results.collect(deployment, [_name(name) for name in names], write)
     _print(summary)
 
 
 @cli.command("local")
 @click.argument("source")
-@click.option("--api", default="http://127.0.0.1:3000", show_default=True, help="`make run`'s.")
+@click.option("--url", help="The API's address. Default: that of `make run`.")
+@click.option(
+    "--port",
+    envvar="PORT",
+    show_envvar=True,
+    default=3000,
+    show_default=True,
+    type=click.IntRange(1, 65535),
+    help="The port of `make run`.",
+)
 @top_k_option
 @min_probability_option
 @to_option
+@format_option
 def classify_locally(
-    source: str, api: str, top_k: int, min_probability: float, to: Path | None
+    source: str,
+    *,
+    url: str | None,
+    port: int,
+    top_k: int,
+    min_probability: float,
+    to: Path | None,
+    form: str | None,
 ) -> None:
     """Classify SOURCE, a folder or s3://bucket/prefix, through an API that is running.
 
     Of s3:// the API reads the objects itself, so its S3_READ_BUCKETS must name the bucket.
     """
     if source.startswith("s3://"):
-        items = list(local.s3_items(parse_source(source)))
+        files = local.Files(list(local.s3_items(parse_source(source))), [])
     else:
-        items = list(local.folder_items(Path(source)))
+        files = local.folder_files(Path(source))
     options = {"top_k": top_k, "min_probability": min_probability}
+    api = Api(url or f"http://{HOST}:{port}", options)
     summary = results.Summary()
-    with _output(to) as file, _bar() as bar:
-        task = bar.add_task("classified", total=len(items))
-        for line in local.classify(api, items, options):
-            summary.add(line)
-            results.write(file, line)
-            bar.advance(task)
-    _print(summary)
+    try:
+        with output(to, form or format_of(to)) as write, _bar() as bar:
+            task = bar.add_task("classified", total=len(files.images))
+            for line in local.classify(api, files.images):
+                summary.add(line)
+                write(line)
+                bar.advance(task)
+    finally:
+        _print(summary)
+        if files.others:
+            names = ", ".join(files.others[:_NAMES]) + (", …" if files.others[_NAMES:] else "")
+            console.print(f"Not sent, as they are no images: {len(files.others)} ({names})")
 
 
 def _name(arn: str) -> str:
     """The name of an execution, of which ``arn`` is the ARN or the name itself."""
     return arn.rpartition(":")[2]
-
-
-@contextmanager
-def _output(path: Path | None) -> Iterator[IO[str]]:
-    """The file ``path``, or standard output."""
-    if path is None:
-        yield sys.stdout
-        return
-    with path.open("w", encoding="utf-8") as file:
-        yield file
 
 
 def _follow(deployment: Deployment, arn: str) -> None:

@@ -1,16 +1,17 @@
 """Images of a folder or an S3 prefix through a running API, to try a model before a deploy."""
 
 import base64
-import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import boto3
-import requests
 
+from classifier.errors import FetchFailed, ImageTooLarge, describe
+from classifier.image import jpeg, png
+from classifier.image.webp import is_webp
 from classifier.location import S3Object
+from tools.batch.api import Api, Outcome
 from tools.batch.results import Line
 from tools.errors import ToolError
 
@@ -19,38 +20,55 @@ SUFFIXES = {".jpg", ".jpeg", ".png", ".webp"}
 # 3) and JSON add.
 MAX_IMAGES = 16
 MAX_BYTES = 4_000_000
+# No function is set to take so large an image; one that is larger is not even read.
+_MAX_LARGE_BYTES = 100_000_000
+# Enough of a file for its signature.
+_SIGNATURE_BYTES = 16
 
 
 @dataclass(frozen=True)
 class Item:
-    """One image to send.
+    """One image: a file, or an object that the API reads itself.
 
-    content: its bytes in base64, or an address that the API fetches. size: of these, bytes.
-    bucket: None for a file.
+    bucket: None for a file. path: None for an object. size: what it adds to a request, bytes.
     """
 
     bucket: str | None
     key: str
-    content: dict[str, str]
+    path: Path | None
     size: int
 
 
-def folder_items(folder: Path) -> Iterator[Item]:
-    """The images below ``folder``, in the order of their names. Raises ToolError: no image."""
+@dataclass(frozen=True)
+class Files:
+    """The files below a folder: images, and the others, in the order of their names."""
+
+    images: list[Item]
+    others: list[str]
+
+
+def folder_files(folder: Path) -> Files:
+    """The files below ``folder``. An image has an image's name or signature.
+
+    Raises ToolError: there is no image.
+    """
     if not folder.is_dir():
         raise ToolError(f"{folder} is no folder; name one, or s3://bucket/prefix")
-    paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
-    if not paths:
+    files = Files([], [])
+    for path in sorted(path for path in folder.rglob("*") if not path.is_dir()):
+        key = str(path.relative_to(folder))
+        if path.suffix.lower() in SUFFIXES or _has_signature(path):
+            files.images.append(file_item(folder, path))
+        else:
+            files.others.append(key)
+    if not files.images:
         raise ToolError(f"{folder} holds no image ({', '.join(sorted(SUFFIXES))})")
-    for path in paths:
-        yield file_item(folder, path)
+    return files
 
 
 def file_item(folder: Path, path: Path) -> Item:
     """The image in the file ``path``; its key is its path below ``folder``."""
-    data = path.read_bytes()
-    content = {"image": base64.b64encode(data).decode()}
-    return Item(None, str(path.relative_to(folder)), content, len(data))
+    return Item(None, str(path.relative_to(folder)), path, _size(path))
 
 
 def s3_items(start: S3Object) -> Iterator[Item]:
@@ -59,20 +77,17 @@ def s3_items(start: S3Object) -> Iterator[Item]:
     for page in pages.paginate(Bucket=start.bucket, Prefix=start.key):
         for entry in page.get("Contents", []):
             url = str(S3Object(start.bucket, entry["Key"]))
-            yield Item(start.bucket, entry["Key"], {"url": url}, len(url))
+            yield Item(start.bucket, entry["Key"], None, len(url))
 
 
-def classify(api: str, items: Iterable[Item], options: dict[str, Any]) -> Iterator[Line]:
+def classify(api: Api, items: Iterable[Item]) -> Iterator[Line]:
     """The API's outcome of each item, in the form of a batch's results.
 
-    Raises ToolError: the API cannot be reached, or refuses a whole request.
+    Raises ToolError: the API cannot be reached, or has no model.
     """
-    with requests.Session() as session:
-        for group in groups(items):
-            contents = [item.content for item in group]
-            answer = _post(session, f"{api.rstrip('/')}/predict", {"images": contents} | options)
-            for item, outcome in zip(group, answer["results"], strict=True):
-                yield {"bucket": item.bucket, "key": item.key, "model": answer["model"]} | outcome
+    for group in groups(items):
+        for item, outcome in zip(group, _outcomes(api, group), strict=True):
+            yield {"bucket": item.bucket, "key": item.key, "model": api.model} | outcome
 
 
 def groups(items: Iterable[Item]) -> Iterator[list[Item]]:
@@ -89,12 +104,58 @@ def groups(items: Iterable[Item]) -> Iterator[list[Item]]:
         yield group
 
 
-def _post(session: requests.Session, url: str, body: dict[str, Any]) -> dict[str, Any]:
+def _outcomes(api: Api, group: Sequence[Item]) -> list[Outcome]:
+    """The labels or the error of each item of ``group``, which is large or fits one request."""
+    if group[0].size > MAX_BYTES:
+        return [_large_outcome(api, group[0])]
+    outcomes: list[Outcome | None] = []
+    contents: list[dict[str, str]] = []
+    for item in group:
+        try:
+            contents.append(_content(item))
+            outcomes.append(None)
+        except OSError as error:
+            outcomes.append(_unreadable(error))
+    answers = iter(api.classify(contents) if contents else [])
+    return [next(answers) if outcome is None else outcome for outcome in outcomes]
+
+
+def _large_outcome(api: Api, item: Item) -> Outcome:
+    assert item.path  # An object's address is never as long.
+    if item.size > _MAX_LARGE_BYTES:
+        return {"error": describe(ImageTooLarge(f"It has {item.size:,} bytes."))}
     try:
-        response = session.post(url, json=body, timeout=120)
-    except requests.RequestException as error:
-        raise ToolError(f"{url} cannot be reached; is `make run` running?") from error
-    if response.status_code != 200:
-        raise ToolError(f"{url} answered {response.status_code}: {response.text[:200]}")
-    answer: dict[str, Any] = json.loads(response.content)
-    return answer
+        data = item.path.read_bytes()
+    except OSError as error:
+        return _unreadable(error)
+    return api.classify_large(data)
+
+
+def _content(item: Item) -> dict[str, str]:
+    """The item as a member of the API's ``images``. Raises OSError: the file cannot be read."""
+    if item.path:
+        return {"image": base64.b64encode(item.path.read_bytes()).decode()}
+    return {"url": str(S3Object(item.bucket or "", item.key))}
+
+
+def _unreadable(error: OSError) -> Outcome:
+    return {"error": describe(FetchFailed(f"The file cannot be read: {error.strerror}."))}
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:  # Reading it says why.
+        return 0
+
+
+def _has_signature(path: Path) -> bool:
+    """Whether a regular file begins as an image that the API takes does."""
+    try:
+        if not path.is_file():
+            return False
+        with path.open("rb") as file:
+            start = file.read(_SIGNATURE_BYTES)
+    except OSError:
+        return False
+    return start.startswith((jpeg.SIGNATURE, png.SIGNATURE)) or is_webp(start)

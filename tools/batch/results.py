@@ -2,10 +2,10 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
-from typing import IO, Any
+from typing import Any
 
 from tools.batch.deployment import Deployment
 from tools.errors import ToolError
@@ -16,6 +16,7 @@ RETRYABLE = frozenset({"fetch-failed", "fetch-timeout", "internal-error", "model
 LOST = ("FAILED", "PENDING")
 
 type Line = dict[str, Any]
+type Write = Callable[[Line], object]
 type Location = tuple[str | None, str | None]  # bucket and key
 
 
@@ -35,13 +36,8 @@ class Summary:
             self.classified += 1
 
 
-def write(file: IO[str], line: Line) -> None:
-    """Write one line of results."""
-    file.write(json.dumps(line, ensure_ascii=False) + "\n")
-
-
-def collect(deployment: Deployment, executions: Sequence[str], file: IO[str]) -> Summary:
-    """Write a line for each image of ``executions`` (their names) to ``file``.
+def collect(deployment: Deployment, executions: Sequence[str], write: Write) -> Summary:
+    """Call ``write`` with a line for each image of ``executions`` (their names).
 
     Of an image that a later execution retried, only the later line is written. Batches that
     failed have no lines; their images are counted.
@@ -57,7 +53,7 @@ def collect(deployment: Deployment, executions: Sequence[str], file: IO[str]) ->
             locations.add(location)
             if location not in later:
                 summary.add(line)
-                write(file, line)
+                write(line)
         for location in lost(deployment, name):
             locations.add(location)
             summary.lost += location not in later

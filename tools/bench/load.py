@@ -16,7 +16,6 @@ from pathlib import Path
 from statistics import mean, quantiles
 from urllib.parse import quote
 
-import aiohttp
 from rich.console import Console
 
 from tools.local.process import run_local_stack
@@ -61,6 +60,8 @@ class Load:
 
 async def drive(url: str, rate: float, seconds: float, tick: Callable[[], None]) -> Load:
     """Request ``url`` ``rate`` times a second for ``seconds``; each response calls ``tick``."""
+    import aiohttp  # noqa: PLC0415  (`make load` installs it, for this alone)
+
     times: list[float] = []
     errors: Counter[str] = Counter()
     timeout = aiohttp.ClientTimeout(total=_TIMEOUT_S)

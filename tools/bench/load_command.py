@@ -19,6 +19,7 @@ from rich.console import Console
 from rich.table import Table
 
 from tools.bench import load, measure
+from tools.bench.packages import check_packages
 from tools.command import Command
 
 
@@ -32,6 +33,7 @@ from tools.command import Command
 def main(url: str | None, image: str | None, rate: float, seconds: float) -> None:
     if bool(url) != bool(image):
         raise click.UsageError("--url and --image go together.")
+    check_packages("aiohttp")
     console = Console()
     if url and image:
         request = f"{url.rstrip('/')}/predict?url={quote(image, safe='')}"

@@ -118,16 +118,21 @@ class _Runner:
         data = event.replace(_SAM_REQUEST_ID, str(uuid4())).encode()
         if len(data) > MAX_EVENT_BYTES:
             raise RequestEntityTooLarge
-        try:
-            response = self._pool.invoke(data)
-        except TimedOut as error:
-            raise GatewayTimeout from error
-        except EnvironmentFailed as error:
-            raise BadGateway from error
-        g.environment = response.environment
-        if "errorType" in json.loads(response.body):  # an uncaught exception
-            raise BadGateway
-        stdout.write_str(response.body.decode())
+        stdout.write_str(call(self._pool, data).decode())
+
+
+def call(pool: Pool, event: bytes) -> bytes:
+    """The function's response to ``event``. Raises GatewayTimeout, BadGateway."""
+    try:
+        response = pool.invoke(event)
+    except TimedOut as error:
+        raise GatewayTimeout from error
+    except EnvironmentFailed as error:
+        raise BadGateway from error
+    g.environment = response.environment
+    if "errorType" in json.loads(response.body):  # an uncaught exception
+        raise BadGateway
+    return response.body
 
 
 def _make_text(request: Request) -> None:

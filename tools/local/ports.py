@@ -1,9 +1,11 @@
-"""Free ports of this machine."""
+"""Addresses on this machine."""
 
 import socket
 from contextlib import ExitStack
 
 HOST = "127.0.0.1"
+# A route that `make run` has and a deployed API has not: see large_images.py.
+LARGE_IMAGE_PATH = "/large-image"
 
 
 def free_ports(count: int) -> list[int]:

@@ -14,7 +14,7 @@ from samcli.lib.providers.sam_stack_provider import SamLocalStackProvider
 from waitress.server import create_server
 
 from tools.errors import ToolError
-from tools.local import function
+from tools.local import function, large_images
 from tools.local.environment import Environment
 from tools.local.gateway import create_app
 from tools.local.models import read
@@ -51,7 +51,8 @@ def serve(
     variables = {"OMP_NUM_THREADS": function.threads(environments)}
     is_local_model = not os.environ.get("MODEL_URI", "").strip()
     if is_local_model:
-        variables |= _publish(terminal, stack, _choose(terminal, model), s3_port)
+        s3, s3_variables = _publish(terminal, stack, _choose(terminal, model), s3_port)
+        variables |= s3_variables
     elif model:
         raise ToolError("MODEL and MODEL_URI are both set; one of them is enough.")
     else:
@@ -74,6 +75,8 @@ def serve(
     )
 
     app = create_app(template, ROOT, pool, terminal.request)
+    if is_local_model:
+        large_images.add_route(app, s3, pool)
     logging.getLogger("waitress").setLevel(logging.ERROR)  # It warns of every queue.
     server = create_server(
         app,
@@ -112,8 +115,10 @@ def _choose(terminal: Terminal, model: str | None) -> Choice:
         return choose(model, MODELS, show_downloads(bars, terminal.console))
 
 
-def _publish(terminal: Terminal, stack: ExitStack, choice: Choice, port: int) -> dict[str, str]:
-    """Start a local S3 with the bundle in it; returns the variables that find it."""
+def _publish(
+    terminal: Terminal, stack: ExitStack, choice: Choice, port: int
+) -> tuple[LocalS3, dict[str, str]]:
+    """Start a local S3 with the bundle in it; returns it, and the function's variables."""
     with terminal.console.status("Publishing the bundle"):
         bundle, files = read(choice.folder)
         s3 = LocalS3(port)
@@ -123,12 +128,14 @@ def _publish(terminal: Terminal, stack: ExitStack, choice: Choice, port: int) ->
         name, version = bundle.manifest.name, bundle.manifest.version
         uri = s3.fill(BUCKET, f"{name}/{version}", files)
         # So that images can be put there.
-        s3.make_buckets(os.environ.get("S3_READ_BUCKETS", "").replace(",", " ").split())
+        buckets = os.environ.get("S3_READ_BUCKETS", "").replace(",", " ").split()
+        s3.make_buckets(buckets)
     terminal.step("Model", f"{name} {version}, {choice.folder}")
     if choice.remark:
         terminal.remark(choice.remark)
     terminal.step("S3 stand-in", f"{s3.url}, the bundle is at {uri}")
-    return s3.variables | {"MODEL_URI": uri}
+    readable = ",".join([*buckets, large_images.BUCKET])
+    return s3, s3.variables | {"MODEL_URI": uri, "S3_READ_BUCKETS": readable}
 
 
 @contextmanager

@@ -1,6 +1,5 @@
 """A folder in place of a bucket: images that arrive in it get their results beside them."""
 
-import base64
 import hashlib
 import json
 import os
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from classifier.api.upload_event import Upload
+from tools.batch.api import Api
 from tools.batch.local import SUFFIXES, classify, file_item
 from tools.errors import ToolError
 
@@ -36,11 +36,12 @@ def watch(
     """
     if not folder.is_dir():
         raise ToolError(f"{folder} is no folder: name one that images arrive in")
+    client = Api(api, {})
     before: dict[Path, State] = {}
     while True:
         states = {path: state for path in _images(folder) if (state := _open_state(path))}
         ready = [path for path, state in states.items() if is_once or before.get(path) == state]
-        yield from _classify(folder, {path: states[path][0] for path in ready}, api)
+        yield from _classify(folder, {path: states[path][0] for path in ready}, client)
         if is_once:
             return
         before = states
@@ -69,16 +70,15 @@ def _open_state(image: Path) -> State | None:
 
 
 def _classify(
-    folder: Path, changes: Mapping[Path, int], api: str
+    folder: Path, changes: Mapping[Path, int], api: Api
 ) -> Iterator[tuple[Path, dict[str, Any]]]:
     """changes: the images and the time of their last change, ns."""
     items = [file_item(folder, image) for image in changes]
     for (image, changed), item, line in zip(
-        changes.items(), items, classify(api, items, {}), strict=True
+        changes.items(), items, classify(api, items), strict=True
     ):
         # The members of a result in S3. A simple upload's ETag is the MD5 of its bytes.
-        data = base64.b64decode(item.content["image"])
-        etag = hashlib.md5(data, usedforsecurity=False).hexdigest()
+        etag = hashlib.md5(image.read_bytes(), usedforsecurity=False).hexdigest()
         result = asdict(Upload("", item.key, etag)) | line
         path = result_path(image)
         path.write_text(json.dumps(result, ensure_ascii=False), encoding="utf-8")
