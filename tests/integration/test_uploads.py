@@ -255,8 +255,8 @@ def test_a_thousand_uploads(
     assert {each["detail"]["object"]["key"] for each in dead if "detail" in each} == poisoned
     assert [each for each in dead if "detail" not in each] == [json.loads(stranger)]
     assert len(dead) == len(poisoned) + 1
-    # At most one call is lost to each poisoned image. On a busy machine a message may become visible
-    # again while it is being classified, so the tries of the others are not counted.
+    # At most one call is lost to each poisoned image. On a busy machine a message may come back
+    # while it is still being classified, so the tries of the others are not counted.
     assert 1 <= poller.lost <= len(poisoned)
     # Every image is announced, with the outcome that its result has; a repeated one again.
     events = deployment.drain(deployment.events)
