@@ -246,7 +246,7 @@ def test_a_new_model_is_a_new_version_and_the_one_before_stays_readable(
         return published, values["ModelUri"], values["PreviousModelUri"]
 
     first, model, before = versions(folder)
-    assert len(first) == 2
+    assert len(first) == 3
     assert before == ""
     second, newer_model, before = versions(newer)
     assert not first & second
