@@ -9,7 +9,7 @@ MOVED := $(if $(wildcard .venv/ready),$(if $(filter $(CURDIR),$(shell cat .venv/
 HELP := $(filter -h --help,$(ARGS))
 
 help: ## show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: .venv/packages ## make the environment, in .venv
 
@@ -40,8 +40,11 @@ sam-local: build ## serve a model to `sam local` and print its commands (needs D
 .venv/bench: .venv/packages requirements-bench.txt
 	python -m pip install --quiet --disable-pip-version-check -c constraints.txt -r requirements-bench.txt && touch $@
 
-bench: $(if $(HELP),setup,.venv/bench) ## measure everything beside its peers, write docs/benchmarks.* (ARGS="--rounds 3")
-	python scripts/bench.py $(ARGS)$(if $(HELP),, && python scripts/cost.py --write)
+bench: $(if $(HELP),setup,.venv/bench) ## measure everything beside its peers, into build/bench (ARGS="--rounds 3")
+	@python scripts/bench.py $(ARGS)
+
+bench-publish: setup ## write what `make bench` measured into the documents
+	@python scripts/bench.py --publish && python scripts/cost.py --write
 
 load: $(if $(HELP),setup,.venv/bench) ## load the local stack, or ARGS="--url https://…" a deployed one
 	python scripts/load.py $(ARGS)
@@ -62,6 +65,6 @@ destroy: setup ## delete a deployment, with all that it stored (ARGS="--regions 
 	python scripts/deploy.py destroy $(ARGS)
 
 clean: ## remove what the other targets made, but not models
-	rm -rf .venv .aws-sam .coverage* .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv .aws-sam build .coverage* .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 
-.PHONY: help setup run test check build sam-local bench load model contract deploy deploy-local destroy clean moved
+.PHONY: help setup run test check build sam-local bench bench-publish load model contract deploy deploy-local destroy clean moved

@@ -1,5 +1,6 @@
 """The names of the function's modules that the benchmarks use exist, and the report is complete."""
 
+import json
 import subprocess
 import sys
 from collections.abc import Iterable
@@ -9,8 +10,9 @@ from typing import Any
 
 import pytest
 
-from tools.bench import cost, measure, profile, report, start
+from tools.bench import cost, measure, packages, profile, publication, report, start
 from tools.bench.contenders import Sample
+from tools.errors import ToolError
 
 PHASES = [module for phases in start.PHASES.values() for _, module in phases]
 
@@ -105,9 +107,45 @@ def test_page_has_every_section() -> None:
 
 
 def test_readme_section_has_the_ratios_and_the_load() -> None:
-    text = report.summary(results(), document())
+    text = report.summary(document())
     assert "| a warm request, float32, one thread | 2.00 |" in text
     assert "At 75 requests a second for 60 s" in text
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """A project with measurements in build/bench, and documents without."""
+    for folder in ("docs/images", "build/bench/images"):
+        (tmp_path / folder).mkdir(parents=True)
+    (tmp_path / "build/bench/benchmarks.json").write_text(json.dumps(document()))
+    (tmp_path / "build/bench/benchmarks.md").write_text("the page")
+    (tmp_path / "build/bench/images/bench.svg").write_text("a plot")
+    (tmp_path / "README.md").write_text("<!-- benchmarks -->\n<!-- /benchmarks -->\n")
+    return tmp_path
+
+
+def test_publication_fills_the_documents(project: Path) -> None:
+    publication.publish(project / "build/bench", project)
+    assert json.loads((project / "docs/benchmarks.json").read_text()) == document()
+    assert (project / "docs/benchmarks.md").read_text() == "the page"
+    assert (project / "docs/images/bench.svg").read_text() == "a plot"
+    assert "At 75 requests a second for 60 s" in (project / "README.md").read_text()
+
+
+def test_publication_needs_measurements_with_a_load(project: Path) -> None:
+    with pytest.raises(ToolError, match="run `make bench` first"):
+        publication.publish(project / "nowhere", project)
+    figures = project / "build/bench/benchmarks.json"
+    figures.write_text(json.dumps(document() | {"load": {}}))
+    with pytest.raises(ToolError, match="has no load test"):
+        publication.publish(project / "build/bench", project)
+    assert not (project / "docs/benchmarks.md").exists()
+
+
+def test_missing_package_is_named_before_anything_is_measured() -> None:
+    packages.check_packages("numpy")
+    with pytest.raises(ToolError, match="no_such_package not installed: `make bench`"):
+        packages.check_packages("numpy", "no_such_package")
 
 
 def test_cost_section_reads_the_measured_times() -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tools.errors import ToolError
-from tools.model.new_folder import new_folder
+from tools.model.new_folder import new_folder, refuse_existing
 
 
 def test_it_appears_when_the_block_ends(tmp_path: Path) -> None:
@@ -57,3 +57,10 @@ def test_what_is_there_is_refused(tmp_path: Path, kind: str) -> None:
         (to / "file").touch()
     with pytest.raises(ToolError, match=r"bundle: (not a folder|is not empty)"), new_folder(to):
         pytest.fail("it was entered")
+
+
+def test_place_below_a_file_is_refused_before_any_work(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(ToolError, match=r"file is no folder; choose another place"):
+        refuse_existing(tmp_path / "file" / "deep" / "bundle")
+    refuse_existing(tmp_path / "deep" / "bundle")

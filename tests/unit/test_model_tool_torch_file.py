@@ -305,3 +305,10 @@ def test_random_damage_never_raises_anything_else() -> None:
 def test_a_state_dict_in_a_larger_checkpoint_is_read(write: Writer, wrapper: str) -> None:
     data = write({"epoch": 3, wrapper: {"w": tensor(WEIGHT, "0")}})
     np.testing.assert_array_equal(read_pth(data)["w"], WEIGHT)
+
+
+@both
+def test_state_dict_under_an_unusual_name_is_named(write: Writer) -> None:
+    data = write({"epoch": 3, "student": {"w": tensor(WEIGHT, "0")}})
+    with pytest.raises(ToolError, match=r"its state_dict is under 'student'; .*\['student'\]"):
+        read_pth(data)

@@ -1,4 +1,4 @@
-"""Measures everything side by side; writes docs/benchmarks.{md,json} and the plots."""
+"""Measures everything side by side, into build/bench; publishes that in the documents."""
 
 import subprocess
 import tempfile
@@ -11,12 +11,15 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from tools.bench import contenders, load, machine, measure, report
+from tools.bench import contenders, load, machine, measure, publication, report
+from tools.bench.packages import check_packages
 from tools.command import Command
 from tools.local.s3 import LocalS3
 from tools.project import ROOT
 
 BUCKET = "bench"
+TO = ROOT / "build" / "bench"
+LOAD_S = 60
 PRECISIONS = ("float32", "int8")
 
 
@@ -39,18 +42,37 @@ def with_torch_version(
 
 @click.command("scripts/bench.py", cls=Command, context_settings={"show_default": True})
 @click.option("--rounds", default=15, type=click.IntRange(1), help="Turns of each contender.")
-@click.option("--load-seconds", default=60, type=click.IntRange(0), help="0: no load test.")
+@click.option(
+    "--load-seconds",
+    type=click.IntRange(0),
+    help="0: no load test.  [default: 60; with one round 0]",
+)
 @click.option(
     "--torch",
     metavar="PYTHON",
     callback=with_torch_version,
     help="A Python with PyTorch and NumPy, to measure PyTorch too.",
 )
+@click.option("--to", default=TO, type=click.Path(path_type=Path), help="Folder for the page.")
 @click.option(
-    "--to", default=ROOT / "docs", type=click.Path(path_type=Path), help="Folder for the page."
+    "--publish",
+    is_flag=True,
+    help="Measure nothing: write what is in the folder into docs/ and the README.",
 )
-def main(rounds: int, load_seconds: int, torch: tuple[str, str] | None, to: Path) -> None:
-    """Measure everything side by side; write the page, its plots and the figures."""
+def main(
+    rounds: int, load_seconds: int | None, torch: tuple[str, str] | None, to: Path, publish: bool
+) -> None:
+    """Measure everything side by side; write the page, its plots and the figures.
+
+    The documents stay as they are. A single round takes some two minutes and leaves out the load
+    test; its figures are rough.
+    """
+    if publish:
+        publication.publish(to)
+        return
+    check_packages("aiohttp", "matplotlib", "openvino")
+    if load_seconds is None:
+        load_seconds = LOAD_S if rounds > 1 else 0
     results = measure.Results()
     engines = dict[str, tuple[str, ...]](measure.ENGINES)
     if torch:
@@ -76,7 +98,12 @@ def main(rounds: int, load_seconds: int, torch: tuple[str, str] | None, to: Path
         limit = report.LIMITS[ratio]
         verdict = "[green]met[/]" if value <= limit else "[red]not met[/]"
         console.print(f"{ratio:<34} {value:6.3f}  (at most {limit:.2f}) {verdict}")
-    console.print(f"Peak memory {document['peak_memory_mb']} MB. Written: {to / 'benchmarks.md'}")
+    console.print(f"Peak memory {document['peak_memory_mb']} MB.")
+    if not load_seconds:
+        console.print("Left out: the load test (--load-seconds 60, or more than one round).")
+    console.print(f"The page: {to / 'benchmarks.md'}", soft_wrap=True)
+    if to == TO:
+        console.print("The documents are as they were; `make bench-publish` puts it there.")
 
 
 def run(

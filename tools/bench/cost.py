@@ -111,7 +111,9 @@ are two vCPUs. Waiting for a caller's server, cold starts and data that leaves A
 def main(write: bool) -> None:
     figures = ROOT / "docs" / "benchmarks.json"
     if not figures.exists():
-        raise ToolError("There are no measurements yet: run `make bench`.")
+        raise ToolError(
+            "There are no measurements yet: run `make bench`, then `make bench-publish`."
+        )
     text = section(
         Prices.read(Path(__file__).with_name("prices.json")), json.loads(figures.read_text())
     )

@@ -9,10 +9,6 @@ from jinja2 import Environment, StrictUndefined
 
 from tools.bench.contenders import Sample
 from tools.bench.measure import IMPORTS, TORCH, TWO_THREADS, Results
-from tools.docs.sections import fill_section
-from tools.project import ROOT
-
-README = ROOT / "README.md"
 
 # The limit of each ratio, ours over the other's.
 LIMITS = {
@@ -120,10 +116,10 @@ def page(results: Results, document: Mapping[str, Any]) -> str:
     )
 
 
-def summary(results: Results, document: Mapping[str, Any]) -> str:
+def summary(document: Mapping[str, Any]) -> str:
     """The README's section on benchmarks. document: docs/benchmarks.json."""
     values = document["ratios"]
-    start = results.starts["ours"].median
+    start = document["runs"]["start_s"]["ours"]["median"]
     rows = [
         ["from process spawn to the first answer", f"{values['start_vs_2017']:.2f}"],
         ["a warm request, float32, one thread", f"{values['warm_float32_vs_2017']:.2f}"],
@@ -239,6 +235,4 @@ def write(results: Results, document: dict[str, Any], docs: Path) -> None:
 
     (docs / "benchmarks.json").write_text(json.dumps(document, indent=1) + "\n")
     (docs / "benchmarks.md").write_text(page(results, document))
-    if docs == README.with_name("docs"):
-        fill_section(README, "benchmarks", summary(results, document))
     plots.draw(results, docs / "images")

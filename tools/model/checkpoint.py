@@ -16,6 +16,7 @@ from tools.model.architectures.parameters import from_torch
 from tools.model.files import read_file
 from tools.model.mxnet_files import Array, params_file
 from tools.model.new_bundle import NewBundle
+from tools.model.other_files import describe_other_file
 from tools.model.torch_file import STREAM, ZIP, read_pth
 
 _FAMILIES: tuple[Callable[[Mapping[str, Array]], Architecture | None], ...] = (
@@ -23,7 +24,10 @@ _FAMILIES: tuple[Callable[[Mapping[str, Array]], Architecture | None], ...] = (
     mobilenet.recognise,
     efficientnet.recognise,
 )
-_FAMILY_NAMES = "torchvision's ResNets and MobileNetV2, and EfficientNet-Lite0, 1 and 2"
+_FAMILY_NAMES = (
+    "torchvision's ResNets (conv1.weight, layer1.0.conv1.weight, …) and MobileNetV2"
+    " (features.0.0.weight, …), and EfficientNet-Lite0, 1 and 2 (_conv_stem.weight, …)"
+)
 # What DataParallel and training scripts put before every name.
 _PREFIXES = re.compile(r"^(?:(?:module|backbone|model|net)\.)+")
 
@@ -97,6 +101,8 @@ def _read(data: bytes) -> dict[str, Array]:
     try:
         arrays = safetensors.numpy.load(data)
     except safetensors.SafetensorError as error:
+        if (text := describe_other_file(data)) is not None:
+            raise ToolError(f"it is {text}") from error
         raise ToolError(f"neither a .pth nor a .safetensors file: {error}") from error
     except KeyError as error:
         # A type that NumPy lacks.

@@ -1,5 +1,6 @@
 """A folder that appears whole, or not at all: a bundle is written into one."""
 
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -10,8 +11,16 @@ from tools.errors import ToolError
 
 
 def refuse_existing(folder: Path) -> None:
-    """Raises ToolError unless ``folder`` is absent or empty: a bundle never changes."""
+    """Raises ToolError unless ``folder`` is empty, or absent where it can be made.
+
+    A bundle never changes. Commands look before their work, which may take minutes.
+    """
     if not folder.exists() and not folder.is_symlink():
+        parent = next(parent for parent in folder.absolute().parents if parent.exists())
+        if not parent.is_dir():
+            raise ToolError(f"{folder}: {parent} is no folder; choose another place")
+        if not os.access(parent, os.W_OK | os.X_OK):
+            raise ToolError(f"{folder}: {parent} cannot be written; choose another place")
         return
     if not folder.is_dir():
         raise ToolError(f"{folder}: not a folder")

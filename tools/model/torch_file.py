@@ -12,7 +12,7 @@ import pickletools
 import struct
 import zipfile
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
 from typing import Any
@@ -21,6 +21,7 @@ import numpy as np
 
 from tools.errors import ToolError
 from tools.model.mxnet_files import Array
+from tools.model.other_files import describe_other_zip
 
 ZIP = b"PK\x03\x04"
 _MAGIC = 0x1950A86A20F9469CFC6C
@@ -89,6 +90,8 @@ def read_pth(data: bytes) -> dict[str, Array]:
 def _read_zip(data: bytes) -> dict[str, Array]:
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         entries = archive.infolist()
+        if (text := describe_other_zip(archive.namelist())) is not None:
+            raise ToolError(text)
         # torch.save compresses nothing, so nothing can be larger than the file: no zip bomb is.
         if any(entry.compress_type != zipfile.ZIP_STORED for entry in entries):
             raise ToolError("its zip is compressed, and torch.save does not do that")
@@ -125,6 +128,13 @@ def _refuse_big_endian(little: bool) -> None:
         raise ToolError("its numbers are big-endian")
 
 
+def _classes(opcodes: Sequence[tuple[Any, Any, Any]]) -> str:
+    """The first name in a pickle that no state dict has, which is mostly the network's class."""
+    names = [tuple(value.split(" ", 1)) for code, value, _ in opcodes if code.name == "GLOBAL"]
+    others = (name for name in names if name not in _FUNCTIONS and name[0] != "torch")
+    return next((f": {module}.{name}" for module, name in others), "")
+
+
 class _Reader(pickle.Unpickler):
     """Reads one pickle from a stream; the storages that it refers to are in ``storages``."""
 
@@ -138,7 +148,10 @@ class _Reader(pickle.Unpickler):
         opcodes = list(pickletools.genops(self._stream))
         for opcode, value, _ in opcodes:
             if opcode.name not in _OPCODES:
-                raise ToolError(f"it holds more than tensors ({opcode.name}); {_INSTEAD}")
+                raise ToolError(
+                    f"it holds more than tensors ({opcode.name}), as a whole pickled model does"
+                    f"{_classes(opcodes)}; {_INSTEAD}"
+                )
             if opcode.name == "LONG_BINPUT" and (value or 0) > len(opcodes):
                 raise ToolError("its pickle is not one that torch.save wrote")
         self._stream.seek(start)
@@ -182,8 +195,19 @@ def _arrays(tree: Any, read: Callable[[Storage], bytes]) -> dict[str, Array]:
         raise ToolError("it holds no state_dict")
     for name, value in tree.items():
         if not isinstance(name, str) or not isinstance(value, Tensor):
+            _refuse_other_key(tree)
             raise ToolError(f"it is no state_dict: {name!r} is no tensor")
     return {name: _array(value, read(value.storage)) for name, value in tree.items()}
+
+
+def _refuse_other_key(tree: Mapping[Any, Any]) -> None:
+    """Raises ToolError: a state dict stands in ``tree`` under a name that is not usual."""
+    for name, value in tree.items():
+        if isinstance(value, Mapping) and any(isinstance(each, Tensor) for each in value.values()):
+            raise ToolError(
+                f"its state_dict is under {name!r}; save that alone:"
+                f" torch.save(torch.load(FILE)[{name!r}], 'network.pth')"
+            )
 
 
 def _array(tensor: Tensor, data: bytes) -> Array:

@@ -9,6 +9,7 @@ from tools.model.files import read_file
 from tools.model.mxnet_files import gives_probabilities, input_name
 from tools.model.new_bundle import NewBundle
 from tools.model.options import PATH, Number, ThreeNumbers, to_option
+from tools.model.other_files import refuse_for_bundle
 from tools.model.terminal import print_written
 
 
@@ -61,6 +62,8 @@ def command(  # noqa: PLR0917  (click passes them by name)
     if fit == "squash" and resize not in (None, size):
         raise click.UsageError("--resize goes with --fit crop")
     graph, weights = read_file(symbol), read_file(params)
+    refuse_for_bundle(str(symbol), graph)
+    refuse_for_bundle(str(params), weights)
     preprocessing = Preprocessing(
         name=input_name(graph, weights, str(symbol)),
         size=size,
