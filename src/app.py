@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from classifier import batch, uploads
 from classifier.api import pages
 from classifier.api.event import HttpRequest, is_load_balancer, read_event
 from classifier.api.huggingface import parse_task, task_body
@@ -26,7 +25,6 @@ from classifier.api.response import (
     without_body,
 )
 from classifier.api.routes import check_route
-from classifier.api.upload_event import parse_messages
 from classifier.config import UploadSettings
 from classifier.errors import InternalError, RequestError
 from classifier.fetch.sources import kind
@@ -73,7 +71,7 @@ def lambda_handler(event: dict[str, Any], context: Any) -> Response:
     return for_load_balancer(response) if is_load_balancer(event) else response
 
 
-def batch_handler(event: dict[str, Any], context: Any) -> list[batch.Result]:
+def batch_handler(event: dict[str, Any], context: Any) -> list[dict[str, Any]]:
     """Classify one batch of the state machine: a result or an error for each object, in order.
 
     Raises:
@@ -87,6 +85,8 @@ def batch_handler(event: dict[str, Any], context: Any) -> list[batch.Result]:
         "request_id": context.aws_request_id,
     }
     try:
+        from classifier import batch  # noqa: PLC0415  (only this handler's cold start pays for it)
+
         requested = batch.parse_batch(event)
         record["images"] = len(requested.items)
         service = environment.service()
@@ -118,6 +118,10 @@ def upload_handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
         "request_id": context.aws_request_id,
     }
     try:
+        # Only this handler's cold start pays for them.
+        from classifier import uploads  # noqa: PLC0415
+        from classifier.api.upload_event import parse_messages  # noqa: PLC0415
+
         publisher = _publisher()
         messages = parse_messages(event)
         record["images"] = len(messages)

@@ -16,7 +16,6 @@ from typing import Any
 
 from classifier.errors import ImageTooLarge, InternalError, RequestError, describe
 from classifier.fetch.sources import Fetcher, Source
-from classifier.image.isolated import to_tensor_isolated
 from classifier.image.tensor import Limits, Tensor, to_tensor
 from classifier.model.labels import Label, LabelOptions, Probabilities, top
 from classifier.model.network import Model
@@ -155,6 +154,9 @@ class Pipeline:
             if isolated_until is None:
                 tensor = to_tensor(data, preprocessing, self._limits)
             else:
+                # Deferred: only a second try of an upload needs it.
+                from classifier.image.isolated import to_tensor_isolated  # noqa: PLC0415
+
                 tensor = to_tensor_isolated(data, preprocessing, self._limits, isolated_until)
         outcome.decode_ms = elapsed_ms(started)
         return tensor

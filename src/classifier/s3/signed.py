@@ -82,7 +82,7 @@ class SignedClient:
         for part in parts:
             if part.size != first.size:
                 raise S3Error(f"it has {part.size} bytes, not {first.size}")
-        return first.data + b"".join(part.data for part in parts)
+        return b"".join([first.data, *(part.data for part in parts)])
 
     def _part(
         self,
