@@ -1,6 +1,6 @@
 """Serves the API on this machine: S3, Lambda and API Gateway without Docker or an account.
 
-Ctrl-C or SIGTERM ends it, and all that it started, with exit status 0.
+Ctrl-C, SIGTERM or a closed terminal ends it, and all that it started, with exit status 0.
 """
 
 import os
@@ -58,7 +58,7 @@ def main(model: str | None, port: int, environments: int, s3_port: int) -> None:
     from tools.local.stack import serve  # noqa: PLC0415
     from tools.local.terminal import Terminal  # noqa: PLC0415
 
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _interrupt)  # A shell starts "&" jobs with SIGINT ignored.
     stop_with_make()
     terminal = Terminal()
@@ -78,6 +78,6 @@ def main(model: str | None, port: int, environments: int, s3_port: int) -> None:
 
 
 def _interrupt(_signal: int, _frame: FrameType | None) -> None:
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)  # A second signal must not cut the end short.
     raise KeyboardInterrupt

@@ -3,27 +3,34 @@
 import click
 from rich import box
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from tools.model.catalogue import NETWORKS, Network
 from tools.model.measurements import read_measurements
 from tools.project import ROOT
 
 _MODELS = ROOT / "models"
+_WIDTH = 110  # of the table, characters
 
 
 @click.command()
 def command() -> None:
     """Show the networks that `fetch` takes, and which of them models/ holds.
 
-    top-1 and top-5 are per cent of ImageNet's validation images, as published. ms: one image, one
-    thread, on the machine of docs/models.md.
+    top-1 and top-5 are per cent of ImageNet's validation images, as published. param. and mult.:
+    millions of parameters and of multiply-adds. ms and int8: milliseconds of one image on one
+    thread, float32 and int8, on the machine of docs/models.md. here: what models/ holds.
     """
     measurements = read_measurements()
+    # A name is what people type next, so it is never cut.
     table = Table(
-        "network", "top-1", "top-5", "million parameters", "million multiply-adds", "size",
-        "ms float32", "ms int8", "licence", "from", "in models/", box=box.SIMPLE,
-    )  # fmt: skip
+        Column("network", no_wrap=True, min_width=max(map(len, NETWORKS))), box=box.SIMPLE
+    )
+    for heading in (
+        *("top-1", "top-5", "param. M", "mult. M", "size", "ms", "int8"),
+        *("licence", "from", "here"),
+    ):
+        table.add_column(heading, overflow="fold")
     for name, network in NETWORKS.items():
         times = ["", ""]
         if measurement := measurements.get(name):
@@ -40,11 +47,14 @@ def command() -> None:
             _publishers(network),
             _bundles(name),
         )
-    Console().print(table)
+    # People type these names next. A narrow terminal breaks the lines; nothing is cut.
+    console = Console()
+    console.width = max(console.width, _WIDTH)
+    console.print(table)
 
 
 def _publishers(network: Network) -> str:
-    kinds = ["package index" if source.package else "publisher" for source in network.sources]
+    kinds = ["index" if source.package else "publisher" for source in network.sources]
     return ", ".join(dict.fromkeys(kinds))
 
 
