@@ -22,15 +22,12 @@ def command() -> None:
     thread, float32 and int8, on the machine of docs/models.md. here: what models/ holds.
     """
     measurements = read_measurements()
-    # A name is what people type next, so it is never cut.
-    table = Table(
-        Column("network", no_wrap=True, min_width=max(map(len, NETWORKS))), box=box.SIMPLE
-    )
-    for heading in (
-        *("top-1", "top-5", "param. M", "mult. M", "size", "ms", "int8"),
+    headings = (
+        *("network", "top-1", "top-5", "param.", "mult.", "size", "ms", "int8"),
         *("licence", "from", "here"),
-    ):
-        table.add_column(heading, overflow="fold")
+    )
+    columns = [Column(heading, no_wrap=True) for heading in headings]
+    table = Table(*columns, box=box.SIMPLE, pad_edge=False, padding=(0, 1, 0, 0))
     for name, network in NETWORKS.items():
         times = ["", ""]
         if measurement := measurements.get(name):
