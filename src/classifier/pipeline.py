@@ -175,7 +175,9 @@ def _keep_failure(outcome: Outcome) -> Iterator[None]:
     try:
         yield
     except RequestError as error:
-        outcome.error = error
+        # Without its traceback and cause, whose frames hold the image until the next collection.
+        error.__cause__ = error.__context__ = None
+        outcome.error = error.with_traceback(None)
     except MemoryError:
         # The memory limit holds for the whole process while an image is decoded, so the allocation
         # that fails may be that of another image's download.

@@ -90,6 +90,7 @@ class LocalAccount:
         """The environment variables with which AWS SDKs and tools find it, and nothing else."""
         return {
             "AWS_ENDPOINT_URL": self.url,
+            "AWS_ENDPOINT_URL_S3": self.url,  # the caller's own, where there is one, would win
             "AWS_ACCESS_KEY_ID": ACCOUNT,  # the emulator takes the key's id for the account
             "AWS_SECRET_ACCESS_KEY": "local",
             "AWS_DEFAULT_REGION": REGION,
