@@ -100,6 +100,7 @@ def test_one_image_in_a_list_is_still_a_list() -> None:
         (get(("url", "")), "Say which image"),
         (get(("url", URL), ("url", URL)), "'url' is there twice"),
         (get(("url", f"{URL}?a=1"), ("b", "2")), "no parameter 'b'. Percent-encode"),
+        (get(("X-Amz-Date", "2"), ("url", URL)), "no parameter 'X-Amz-Date'. Percent-encode"),
         (get(("b", "2"), ("url", f"{URL}?a=1")), "no parameter 'b'. Percent-encode"),
         (get(("url", URL), ("_", "2")), r"no parameter '_'\.$"),
         (get(("url", f"{URL}?a=1&b=2"), ("_", "2")), r"no parameter '_'\.$"),

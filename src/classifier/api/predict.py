@@ -92,8 +92,9 @@ def _parse_pairs(
     address = dict(pairs).get("url", "")
     for name, value in pairs:
         if name not in names:
-            # An address whose "&" was not encoded ends there. Then it has a "?", but no "&".
-            is_cut = "url" in names and "?" in address and "&" not in address
+            # An address that was not encoded ends at its first "&". One that holds an "&" was encoded.
+            # jQuery adds "_" to an address against caches; it belongs to no image's.
+            is_cut = "url" in names and address and "&" not in address and name != "_"
             hint = " Percent-encode the address that it belongs to." if is_cut else ""
             raise InvalidRequest(f"There is no {what} {shorten(name)}.{hint}")
         if name in values:
