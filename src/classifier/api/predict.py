@@ -92,8 +92,8 @@ def _parse_pairs(
     address = dict(pairs).get("url", "")
     for name, value in pairs:
         if name not in names:
-            # An address that was not encoded ends at its first "&". One that holds an "&" was encoded.
-            # jQuery adds "_" to an address against caches; it belongs to no image's.
+            # An address that was not encoded ends at its first "&". One that holds an "&" was
+            # encoded. jQuery adds "_" against caches; it belongs to no image's address.
             is_cut = "url" in names and address and "&" not in address and name != "_"
             hint = " Percent-encode the address that it belongs to." if is_cut else ""
             raise InvalidRequest(f"There is no {what} {shorten(name)}.{hint}")
