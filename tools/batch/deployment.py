@@ -6,7 +6,7 @@ from typing import Any, Self
 import boto3
 
 from tools.errors import ToolError
-from tools.outputs import BATCH_RESULTS, BATCH_STATE_MACHINE
+from tools.outputs import BATCH_RESULTS, BATCH_STATE_MACHINE, read_outputs
 
 
 @dataclass(frozen=True)
@@ -29,10 +29,7 @@ class Deployment:
         Raises ToolError: it was deployed without batches.
         """
         session = boto3.Session(region_name=region)
-        stacks = session.client("cloudformation").describe_stacks(StackName=stack)["Stacks"]
-        outputs = {
-            output["OutputKey"]: output["OutputValue"] for output in stacks[0].get("Outputs", [])
-        }
+        outputs = read_outputs(session.client("cloudformation"), stack)
         missing = [name for name in (BATCH_STATE_MACHINE, BATCH_RESULTS) if name not in outputs]
         if missing:
             raise ToolError(

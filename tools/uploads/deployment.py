@@ -6,7 +6,7 @@ from typing import Any, Self
 import boto3
 
 from tools.errors import ToolError
-from tools.outputs import UPLOAD_DEAD_LETTERS, UPLOAD_LOGS, UPLOAD_QUEUE
+from tools.outputs import UPLOAD_DEAD_LETTERS, UPLOAD_LOGS, UPLOAD_QUEUE, read_outputs
 
 
 @dataclass(frozen=True)
@@ -31,10 +31,7 @@ class Deployment:
         Raises ToolError: it was deployed without uploads.
         """
         session = boto3.Session(region_name=region)
-        stacks = session.client("cloudformation").describe_stacks(StackName=stack)["Stacks"]
-        outputs = {
-            output["OutputKey"]: output["OutputValue"] for output in stacks[0].get("Outputs", [])
-        }
+        outputs = read_outputs(session.client("cloudformation"), stack)
         names = (UPLOAD_QUEUE, UPLOAD_DEAD_LETTERS, UPLOAD_LOGS)
         if any(name not in outputs for name in names):
             raise ToolError(
