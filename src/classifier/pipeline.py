@@ -175,9 +175,13 @@ def _keep_failure(outcome: Outcome) -> Iterator[None]:
     try:
         yield
     except RequestError as error:
-        # Without its traceback and cause, whose frames hold the image until the next collection.
-        error.__cause__ = error.__context__ = None
-        outcome.error = error.with_traceback(None)
+        outcome.error = error
+        # The frames of tracebacks would hold the image until the next garbage collection. The cause
+        # itself stays: uploads read it.
+        failure: BaseException | None = error
+        while failure:
+            failure.__traceback__ = None
+            failure = failure.__cause__ or failure.__context__
     except MemoryError:
         # The memory limit holds for the whole process while an image is decoded, so the allocation
         # that fails may be that of another image's download.
