@@ -21,6 +21,7 @@ from typing import Any
 import boto3
 import pytest
 import requests
+from emulated_account import use
 from sam_build import copy_of_the_build
 from samcli.yamlhelper import yaml_dump, yaml_parse
 
@@ -96,22 +97,15 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Box]:
     """An account with a first deploy in two regions."""
     with LocalAccount() as account, pytest.MonkeyPatch.context() as patch:
         box = Box(account, copy_of_the_build(tmp_path_factory.mktemp("project")))
-        use(box, patch)
+        use(box.account, box.template, patch)
         assert box.deploy("--set", "ThrottleRate=50", regions=",".join(REGIONS)) == 0
         yield box
 
 
 @pytest.fixture
 def box(made: Box, _no_caller_settings: None, monkeypatch: pytest.MonkeyPatch) -> Box:
-    use(made, monkeypatch)
+    use(made.account, made.template, monkeypatch)
     return made
-
-
-def use(box: Box, patch: pytest.MonkeyPatch) -> None:
-    patch.delenv("AWS_ENDPOINT_URL_S3", raising=False)
-    for name, value in (box.account.variables | {cli.API_URL: box.account.api_url}).items():
-        patch.setenv(name, value)
-    patch.setattr(cli, "TEMPLATE", box.template)
 
 
 @pytest.mark.parametrize("region", REGIONS)

@@ -16,6 +16,7 @@ from typing import Any
 
 import boto3
 import pytest
+from emulated_account import use
 from sam_build import copy_of_the_build
 
 from tools import outputs
@@ -27,8 +28,6 @@ ROOT = Path(__file__).parents[2]
 REGION, STACK, BUCKET = "eu-west-1", "uploads", "photos-that-arrive"
 DIGIT = (ROOT / "docs" / "digit.png").read_bytes()
 PATIENCE_S = 90.0
-
-type Deployed = dict[str, str]
 
 
 def client(service: str) -> Any:
@@ -46,36 +45,43 @@ def deploy(*settings: str) -> int:
 
 
 @pytest.fixture(scope="module")
-def account(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
+def account() -> Iterator[LocalAccount]:
+    with LocalAccount() as account:
+        yield account
+
+
+@pytest.fixture(scope="module")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return copy_of_the_build(tmp_path_factory.mktemp("project"))
+
+
+@pytest.fixture(scope="module")
+def stack_outputs(account: LocalAccount, template: Path) -> dict[str, str]:
     """The outputs of a stack that classifies what arrives in BUCKET."""
-    template = copy_of_the_build(tmp_path_factory.mktemp("project"))
-    with LocalAccount() as account, pytest.MonkeyPatch.context() as patch:
-        patch.delenv("AWS_ENDPOINT_URL_S3", raising=False)
-        for name, value in (account.variables | {cli.API_URL: account.api_url}).items():
-            patch.setenv(name, value)
-        patch.setattr(cli, "TEMPLATE", template)
+    with pytest.MonkeyPatch.context() as patch:
+        use(account, template, patch)
         location: Any = {"LocationConstraint": REGION}
         client("s3").create_bucket(Bucket=BUCKET, CreateBucketConfiguration=location)
         assert deploy(f"UploadBuckets={BUCKET}", "UploadPrefix=in/", "TagUploads=true") == 0
         [stack] = client("cloudformation").describe_stacks(StackName=STACK)["Stacks"]
-        variables = account.variables | {cli.API_URL: account.api_url}
-        names = {each["OutputKey"]: each["OutputValue"] for each in stack["Outputs"]}
-        yield names | {f"env {name}": value for name, value in variables.items()}
+        return {each["OutputKey"]: each["OutputValue"] for each in stack["Outputs"]}
 
 
 @pytest.fixture
 def deployed(
-    account: Deployed, _no_caller_settings: None, monkeypatch: pytest.MonkeyPatch
-) -> Deployed:
-    monkeypatch.delenv("AWS_ENDPOINT_URL_S3", raising=False)
-    for name, value in account.items():
-        if name.startswith("env "):
-            monkeypatch.setenv(name.removeprefix("env "), value)
-    return account
+    stack_outputs: dict[str, str],
+    account: LocalAccount,
+    template: Path,
+    _no_caller_settings: None,
+    monkeypatch: pytest.MonkeyPatch,
+) -> dict[str, str]:
+    """The stack's outputs, in a process that works with its account."""
+    use(account, template, monkeypatch)
+    return stack_outputs
 
 
 @pytest.fixture
-def followers(deployed: Deployed) -> Iterator[str]:
+def followers(deployed: dict[str, str]) -> Iterator[str]:
     """A queue that a rule fills with images that the model is sure of: docs/uploads.md's rule."""
     sqs, events = client("sqs"), client("events")
     queue = sqs.create_queue(QueueName="followers")["QueueUrl"]
@@ -94,7 +100,7 @@ def followers(deployed: Deployed) -> Iterator[str]:
     sqs.delete_queue(QueueUrl=queue)
 
 
-def results(deployed: Deployed, count: int) -> dict[str, Any]:
+def results(deployed: dict[str, str], count: int) -> dict[str, Any]:
     """The results by key, as soon as there are ``count``."""
     s3, bucket = client("s3"), deployed[outputs.UPLOAD_RESULTS]
     until = time.monotonic() + PATIENCE_S
@@ -111,7 +117,9 @@ def results(deployed: Deployed, count: int) -> dict[str, Any]:
     return done
 
 
-def test_an_upload_gets_a_result_an_event_and_tags(deployed: Deployed, followers: str) -> None:
+def test_an_upload_gets_a_result_an_event_and_tags(
+    deployed: dict[str, str], followers: str
+) -> None:
     s3 = client("s3")
     images = ["in/a b+c%20.png", "in/größe/🖼.png"]
     for key in images:
@@ -152,7 +160,7 @@ def test_an_upload_gets_a_result_an_event_and_tags(deployed: Deployed, followers
     assert keys == set(images)
 
 
-def test_a_newer_version_replaces_the_result(deployed: Deployed) -> None:
+def test_a_newer_version_replaces_the_result(deployed: dict[str, str]) -> None:
     s3, key = client("s3"), "in/twice.png"
     before = len(results(deployed, 0))
     s3.put_object(Bucket=BUCKET, Key=key, Body=DIGIT)
@@ -165,13 +173,15 @@ def test_a_newer_version_replaces_the_result(deployed: Deployed) -> None:
 
 
 def test_results_among_the_uploads_are_refused(
-    deployed: Deployed, capsys: pytest.CaptureFixture[str]
+    deployed: dict[str, str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert deploy(f"UploadBuckets={BUCKET},{deployed[outputs.UPLOAD_RESULTS]}") == 1
     assert "is a bucket of this deployment" in capsys.readouterr().err
 
 
-def test_the_tool_shows_the_queues(deployed: Deployed, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_tool_shows_the_queues(
+    deployed: dict[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
     arguments = ["--stack", STACK, "--region", REGION]
     body = {
         "detail-type": "Object Created",
