@@ -164,7 +164,8 @@ def _answer(
     if request.path == "/health":
         return respond(200, service.health, request_id)
     if request.path == "/huggingface":
-        (result,) = _classify(service, (parse_task(request),), False, deadline, record)
+        image = parse_task(request, service.model.manifest.output.activation)
+        (result,) = _classify(service, (image,), False, deadline, record)
         return respond(200, task_body(result["labels"]), request_id)
     predict = parse_predict(request)
     results = _classify(service, predict.images, predict.many, deadline, record)

@@ -61,10 +61,14 @@ def test_top_probabilities_are_python_floats() -> None:
     ]
 
 
-def test_a_described_label_has_a_class_where_the_label_file_has_one() -> None:
+def test_the_class_of_a_label_without_an_identifier_is_its_name() -> None:
     assert Prediction(Label("n1", "cat"), 0.12345678).describe() == {
         "class": "n1",
         "label": "cat",
         "probability": 0.123457,
     }
-    assert Prediction(Label("", "dog"), 0.1).describe() == {"label": "dog", "probability": 0.1}
+    assert Prediction(Label("", "dog"), 0.1).describe() == {
+        "class": "dog",
+        "label": "dog",
+        "probability": 0.1,
+    }

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from classifier.errors import BundleError
+from classifier.model.activation import sigmoid, softmax
 from classifier.model.binding import bind
 from classifier.model.bundle import Bundle, Folder, read_bundle
 from classifier.model.lean_mxnet import mx
@@ -169,3 +170,42 @@ def test_auxiliary_state_of_another_shape_is_an_error(bundle: Bundle, tmp_path: 
     bad = good | {"aux__bn_moving_var": mx.nd.ones(4)}
     with pytest.raises(BundleError, match=r"^colors-0000\.params: 'bn_moving_var' is \(4,\)"):
         Model.load(with_params(changed, tmp_path, **bad))
+
+
+def independent(rgb: tuple[int, int, int]) -> np.ndarray:
+    """The probability of each name, computed by hand, where the classes are independent."""
+    logits = colors.WEIGHTS @ ((np.array(rgb, np.float64) / 255 - 0.5) / 0.5)
+    return 1 / (1 + np.exp(-logits))
+
+
+def with_last_operator(bundle: Bundle, operator: str, output: Output, **attributes: Any) -> Bundle:
+    """``bundle`` with one more operator at the end of its network."""
+    last = getattr(mx.sym, operator)(mx.sym.load_json(bundle.symbol.decode()), **attributes)
+    manifest = dataclasses.replace(bundle.manifest, output=output)
+    return dataclasses.replace(bundle, symbol=last.tojson().encode(), manifest=manifest)
+
+
+@pytest.mark.parametrize(
+    ("operator", "attributes"),
+    [
+        ("identity", {}),
+        ("sigmoid", {}),
+        ("Activation", {"act_type": "sigmoid"}),
+        ("LogisticRegressionOutput", {"name": "truth"}),
+    ],
+)
+def test_independent_classes_have_probabilities_of_their_own(
+    bundle: Bundle, operator: str, attributes: dict[str, str]
+) -> None:
+    output = Output(probabilities=operator != "identity", activation="sigmoid")
+    model = Model.load(with_last_operator(bundle, operator, output, **attributes))
+    for rgb in ((255, 255, 255), (0, 0, 0), (10, 20, 200)):
+        probabilities = model.classify(image(rgb)[None])
+        assert probabilities.dtype == np.float32
+        np.testing.assert_allclose(probabilities[0], independent(rgb), atol=1e-6)
+
+
+def test_activations_of_large_logits_are_finite() -> None:
+    logits = np.array([[-200, -1, 0, 1, 200]], np.float32)
+    np.testing.assert_allclose(sigmoid(logits), [[0, 0.26894143, 0.5, 0.7310586, 1]], atol=1e-7)
+    np.testing.assert_allclose(softmax(logits), [[0, 0, 0, 0, 1]], atol=1e-7)

@@ -236,7 +236,7 @@ def test_a_result_has_the_members_of_a_batchs_line_and_the_objects() -> None:
         "model": {"name": "colors", "version": "1"},
         "labels": [
             {"class": "n1", "label": "red", "probability": 0.9},
-            {"label": "green", "probability": 0.1},
+            {"class": "green", "label": "green", "probability": 0.1},
         ],
     }
 
@@ -327,7 +327,11 @@ def test_the_events_have_the_documented_detail() -> None:
         assert detail["result"] == "s3://results/uploads/photos/a b.jpg.json"
         kinds[entry["DetailType"]] = detail
     assert set(kinds) == {"Image Classified", "Image Refused"}
-    assert kinds["Image Classified"]["best"] == {"label": "green", "probability": 0.9}
+    assert kinds["Image Classified"]["best"] == {
+        "class": "green",
+        "label": "green",
+        "probability": 0.9,
+    }
     assert "best" not in kinds["Image Refused"]
 
 

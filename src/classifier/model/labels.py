@@ -27,6 +27,11 @@ class Label:
     identifier: str
     name: str
 
+    @property
+    def class_id(self) -> str:
+        """What tells the class: the identifier, or the name where there is none."""
+        return self.identifier or self.name
+
 
 @dataclass(frozen=True)
 class Prediction:
@@ -37,8 +42,11 @@ class Prediction:
 
     def describe(self) -> dict[str, Any]:
         """The label as every answer has it; the probability to a millionth."""
-        identifier = {"class": self.label.identifier} if self.label.identifier else {}
-        return identifier | {"label": self.label.name, "probability": round(self.probability, 6)}
+        return {
+            "class": self.label.class_id,
+            "label": self.label.name,
+            "probability": round(self.probability, 6),
+        }
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ import numpy as np
 
 from classifier.errors import BundleError
 from classifier.image.tensor import Tensor
+from classifier.model.activation import ACTIVATIONS
 from classifier.model.binding import Arrays, Batch, Input, bind
 from classifier.model.bundle import Bundle
 from classifier.model.labels import Label, Probabilities
@@ -17,6 +18,9 @@ from classifier.model.manifest import Manifest
 # Images that go through the network at once. More gain little: with two threads ResNet-18 takes 3 %
 # (float32) or 10 % (int8) less for each of sixteen; with one thread it gains nothing.
 BATCH = 4
+
+# Operators that are an activation and a loss. A loss needs the truth, which inference lacks.
+_LOSSES = {"SoftmaxOutput": "softmax", "LogisticRegressionOutput": "sigmoid"}
 
 
 class Model:
@@ -77,7 +81,8 @@ class Model:
             Probabilities, (n, classes) float32.
         """
         outputs = np.concatenate([self._forward(batch) for batch in _batches(tensors)])
-        return outputs if self.manifest.output.probabilities else _softmax(outputs)
+        output = self.manifest.output
+        return outputs if output.probabilities else ACTIVATIONS[output.activation](outputs)
 
     def _forward(self, tensors: Tensor) -> Probabilities:
         """(n, classes) float32 of ``tensors``, (n, 3, size, size) float32; n is 1 or BATCH."""
@@ -104,12 +109,6 @@ def _batches(tensors: Sequence[Tensor]) -> Iterator[Tensor]:
         yield tensor[np.newaxis]
 
 
-def _softmax(logits: Probabilities) -> Probabilities:
-    powers = np.exp(logits - logits.max(axis=1, keepdims=True))
-    probabilities: Probabilities = powers / powers.sum(axis=1, keepdims=True)
-    return probabilities
-
-
 def _read_symbol(data: bytes, file: str) -> Any:
     try:
         symbol = mx.sym.load_json(data.decode())
@@ -117,18 +116,16 @@ def _read_symbol(data: bytes, file: str) -> Any:
         raise BundleError(f"{file}: not an MXNet symbol: {_first_line(error)}") from error
     if len(symbol.list_outputs()) != 1:
         raise BundleError(f"{file}: {len(symbol.list_outputs())} outputs, there should be one")
-    return _without_loss(symbol) if b'"SoftmaxOutput"' in data else symbol
+    has_loss = any(f'"{loss}"'.encode() in data for loss in _LOSSES)
+    return _without_loss(symbol) if has_loss else symbol
 
 
 def _without_loss(symbol: Any) -> Any:
-    """``symbol`` with softmax in place of SoftmaxOutput.
-
-    SoftmaxOutput is softmax and a loss. The loss needs labels, one an image, which inference lacks.
-    """
+    """``symbol`` with the activation alone in place of an activation and a loss."""
     graph = json.loads(symbol.tojson())
     for node in graph["nodes"]:
-        if node["op"] == "SoftmaxOutput":
-            node |= {"op": "softmax", "inputs": node["inputs"][:1], "attrs": {}}
+        if node["op"] in _LOSSES:
+            node |= {"op": _LOSSES[node["op"]], "inputs": node["inputs"][:1], "attrs": {}}
     return mx.sym.load_json(json.dumps(graph))
 
 
