@@ -77,7 +77,7 @@ def test_there_are_all_networks():
 
 def import_here(file: Path, labels: Path, *images: Path) -> tuple[NewBundle, tuple[str, ...]]:
     """What the import does in a process of its own, in this one: quicker, and not limited."""
-    job = importer._Job(file, labels, Choices(), file.stem, images)
+    job = importer._Job(file, labels, Choices(), None, file.stem, images)
     return importer._import(job, read_model(file))
 
 
@@ -194,13 +194,13 @@ def test_convolution_activation_and_sum_are_fused(
 
 
 def imported(
-    exported: onnx.ModelProto, folder: Path, choices: Choices | None = None, **options: str
+    exported: onnx.ModelProto, folder: Path, choices: Choices | None = None
 ) -> tuple[NewBundle, list[str]]:
     labels = folder / "numbered.txt"
     labels.write_text("a\nb\nc\nd\n")
     path = onnx_models.saved(exported, folder / "network.onnx")
     remarks: list[str] = []
-    bundle = import_onnx(path, labels, choices or Choices(), report=remarks.append, **options)
+    bundle = import_onnx(path, labels, choices or Choices(), report=remarks.append)
     return bundle, remarks
 
 
@@ -243,10 +243,10 @@ def test_what_is_given_is_not_assumed(tmp_path: Path) -> None:
     choices = Choices(
         size=24, fit="squash", color="BGR", scale=1.0, mean=(1.0, 2.0, 3.0), std=(4.0, 5.0, 6.0)
     )
-    bundle, remarks = imported(small(), tmp_path, choices, name="own")
+    bundle, remarks = imported(small(), tmp_path, choices)
     expected = Preprocessing("data", 24, 24, "squash", "BGR", 1.0, (1, 2, 3), (4, 5, 6))
     assert bundle.preprocessing == expected
-    assert bundle.name == "own"
+    assert bundle.name == "network"  # the file's
     assert len(remarks) == 1
 
 

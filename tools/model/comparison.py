@@ -19,6 +19,8 @@ from tools.model.images import Image
 from tools.model.new_bundle import NewBundle
 
 _TIMED_RUNS = 30
+# Of independent classes, those that are at least so probable count.
+_LIKELY = 0.5
 
 
 @dataclass(frozen=True)
@@ -43,12 +45,15 @@ class Side:
 class Comparison:
     """float32 and int8 on the same images, which calibration has not seen.
 
-    agreement: the fraction of them, 0..1, to which both give the same first label.
+    agreement: the fraction of them, 0..1, to which both give the same ``criterion``: the first
+    label, or, of independent classes, the labels that are more likely than not.
     """
 
     calibration: Calibration
     held_out_images: int
+    classes: int
     agreement: float
+    criterion: str
     float32: Side
     int8: Side
 
@@ -60,6 +65,7 @@ class Comparison:
             "images": self.calibration.images,
             "held_out_images": self.held_out_images,
             "agreement": round(self.agreement, 4),
+            "criterion": f"same {self.criterion}",
             "speedup": round(self.float32.ms / self.int8.ms, 4),
         }
         for name, side in (("float32", self.float32), ("int8", self.int8)):
@@ -73,10 +79,11 @@ class Comparison:
         scores = [side.score for side in sides if side.score]
         if len(scores) == len(sides):
             table.add_row("top-1", *(f"{each.top1:.1%}" for each in scores))
-            table.add_row("top-5", *(f"{each.top5:.1%}" for each in scores))
+            if self.classes > 5:  # else always 100 %
+                table.add_row("top-5", *(f"{each.top5:.1%}" for each in scores))
         table.add_row("one image, ms", *(f"{side.ms:.1f}" for side in sides))
         table.add_row("parameters, MB", *(f"{side.bytes / 1e6:.1f}" for side in sides))
-        table.add_row("same first label", "", f"{self.agreement:.1%}")
+        table.add_row(f"same {self.criterion}", "", f"{self.agreement:.1%}")
         table.add_row("times as fast", "", f"{self.float32.ms / self.int8.ms:.2f}")
         table.caption = (
             f"{self.held_out_images} held-out images; {self.calibration.count} calibrated it"
@@ -97,15 +104,26 @@ def compare(
     advance: called twice for each image.
     """
     models = Model.load(bundle), int8.model()
+    is_multilabel = bundle.manifest.output.activation == "sigmoid"
     before, after = (probabilities(model, images, advance) for model in models)
+    scores = [None if is_multilabel else _score(results, images) for results in (before, after)]
     before_ms, after_ms = _times(*models, images[0])
     return Comparison(
         calibration=calibration,
         held_out_images=len(images),
-        agreement=float(np.mean(before.argmax(axis=1) == after.argmax(axis=1))),
-        float32=Side(_score(before, images), before_ms, len(bundle.params)),
-        int8=Side(_score(after, images), after_ms, len(int8.params)),
+        classes=len(bundle.labels),
+        agreement=_agreement(before, after, is_multilabel=is_multilabel),
+        criterion=f"labels from {_LIKELY}" if is_multilabel else "first label",
+        float32=Side(scores[0], before_ms, len(bundle.params)),
+        int8=Side(scores[1], after_ms, len(int8.params)),
     )
+
+
+def _agreement(before: Probabilities, after: Probabilities, *, is_multilabel: bool) -> float:
+    """The fraction of rows, 0..1, that are the same to who reads the labels."""
+    if is_multilabel:
+        return float(np.mean(((before >= _LIKELY) == (after >= _LIKELY)).all(axis=1)))
+    return float(np.mean(before.argmax(axis=1) == after.argmax(axis=1)))
 
 
 def _score(results: Probabilities, images: Sequence[Image]) -> Score | None:

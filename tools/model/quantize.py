@@ -11,6 +11,7 @@ import numpy as np
 from classifier.image.tensor import Tensor
 from classifier.model.bundle import Bundle
 from classifier.model.lean_mxnet import mx
+from classifier.model.network import without_loss
 from tools.errors import ToolError
 from tools.model.grouped import grouped_convolutions
 from tools.model.images import Image, tensors
@@ -66,6 +67,7 @@ def quantize(
         version=f"{manifest.version}-int8",
         preprocessing=manifest.input,
         probabilities=manifest.output.probabilities,
+        activation=manifest.output.activation,
         precision="int8",
         source=manifest.source,
         symbol=symbol,
@@ -87,7 +89,7 @@ def _quantize(bundle: Bundle, inputs: Tensor, method: str) -> tuple[bytes, bytes
     from mxnet.contrib.quantization import quantize_model_mkldnn  # noqa: PLC0415  (see mx)
 
     embedding = bundle.manifest.output.embedding
-    symbol = mx.sym.load_json(bundle.symbol.decode())
+    symbol = without_loss(mx.sym.load_json(bundle.symbol.decode()))
     arrays = mx.nd.load_frombuffer(bundle.params)
     arguments, auxiliary = (
         {name[4:]: array for name, array in arrays.items() if name.startswith(kind)}
@@ -106,7 +108,7 @@ def _quantize(bundle: Bundle, inputs: Tensor, method: str) -> tuple[bytes, bytes
                 arguments,
                 auxiliary,
                 data_names=(bundle.manifest.input.name,),
-                label_names=[n for n in symbol.list_arguments() if n.endswith("_label")] or None,
+                label_names=None,
                 excluded_sym_names=excluded,
                 calib_mode=method,
                 calib_data=calibration,

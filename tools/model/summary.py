@@ -41,7 +41,10 @@ def summary(bundle: Bundle, store: Store) -> Table:
     name, color = preprocessing.name, preprocessing.color
     table.add_row("input", f"{name!r}: {size} x {size}, {fit}, {color}")
     table.add_row("pixels", f"(pixel * {preprocessing.scale:g} - {_three(mean)}) / {_three(std)}")
-    kind = "probabilities" if manifest.output.probabilities else "logits, softmax is applied"
+    output = manifest.output
+    kind = "probabilities" if output.probabilities else f"logits, {output.activation} is applied"
+    if output.activation == "sigmoid":
+        kind += "; an image may have several"
     table.add_row("output", f"{len(bundle.labels)} classes, {kind}")
     for name, value in read_notes(store).items():
         table.add_row(name, "\n".join(_lines(value)))

@@ -117,10 +117,10 @@ def _read_symbol(data: bytes, file: str) -> Any:
     if len(symbol.list_outputs()) != 1:
         raise BundleError(f"{file}: {len(symbol.list_outputs())} outputs, there should be one")
     has_loss = any(f'"{loss}"'.encode() in data for loss in _LOSSES)
-    return _without_loss(symbol) if has_loss else symbol
+    return without_loss(symbol) if has_loss else symbol
 
 
-def _without_loss(symbol: Any) -> Any:
+def without_loss(symbol: Any) -> Any:
     """``symbol`` with the activation alone in place of an activation and a loss."""
     graph = json.loads(symbol.tojson())
     for node in graph["nodes"]:

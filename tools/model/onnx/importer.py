@@ -20,6 +20,7 @@ from tools.model.images import IMAGE_SUFFIXES
 from tools.model.new_bundle import NewBundle
 from tools.model.onnx.limits import MAX_SECONDS, limit_this_process
 from tools.model.onnx.preprocessing import Choices
+from tools.model.output import resolve_output
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -32,11 +33,12 @@ _Outcome = tuple[NewBundle, tuple[str, ...]] | Exception
 
 @dataclass(frozen=True)
 class _Job:
-    """What to import. images: files; name: of the model."""
+    """What to import. output: see resolve_output; images: files; name: of the model."""
 
     file: Path
     labels: Path
     choices: Choices
+    output: str | None
     name: str
     images: tuple[Path, ...]
 
@@ -46,22 +48,22 @@ def import_onnx(
     labels: Path,
     choices: Choices,
     *,
-    name: str | None = None,
+    output: str | None = None,
     images: Sequence[Path] = (),
     report: Callable[[str], None] = click.echo,
 ) -> NewBundle:
     """The bundle of the ONNX network in ``file``, with the labels in ``labels``.
 
-    It answers as ONNX Runtime does: that is tried with random images, and with ``images``.
-    name: of the model; by default the file's. report: is told what was assumed, and how the two
+    It answers as ONNX Runtime does: that is tried with random images, and with ``images``. It has
+    the file's name. output: see resolve_output. report: is told what was assumed, and how the two
     compare.
 
     Raises ToolError, which opens with the file: it is broken or hostile, some of its operators are
     not imported (all are listed), or the two do not answer alike. BundleError: the labels do not
     fit.
     """
-    name = name or re.sub(r"[^A-Za-z0-9._-]+", "-", file.stem).strip("._-") or "imported"
-    outcome = _run_apart(_Job(file, labels, choices, name, tuple(images)))
+    name = re.sub(r"[^A-Za-z0-9._-]+", "-", file.stem).strip("._-") or "imported"
+    outcome = _run_apart(_Job(file, labels, choices, output, name, tuple(images)))
     if isinstance(outcome, Exception):
         raise outcome
     bundle, remarks = outcome
@@ -71,10 +73,10 @@ def import_onnx(
 
 
 def import_with_options(
-    file: Path, labels: Path, *, name: str | None, images: Path | None, **choices: Any
+    file: Path, labels: Path, *, output: str | None, images: Path | None, **choices: Any
 ) -> NewBundle:
     """``import_onnx`` with the values of ``onnx_options``."""
-    return import_onnx(file, labels, Choices(**choices), name=name, images=_files(images))
+    return import_onnx(file, labels, Choices(**choices), output=output, images=_files(images))
 
 
 def _files(folder: Path | None) -> list[Path]:
@@ -158,11 +160,13 @@ def _import(job: _Job, model: "ModelProto") -> tuple[NewBundle, tuple[str, ...]]
         {name: array for (kind, name), array in network.parameters.items() if kind == each}
         for each in ("arg", "aux")
     )
+    output = resolve_output(job.output, network.activation)
     digest = hashlib.sha256(job.file.read_bytes()).hexdigest()
     bundle = NewBundle(
         name=job.name,
         preprocessing=preprocessing,
-        probabilities=network.probabilities,
+        probabilities=output.probabilities,
+        activation=output.activation,
         source=f"imported from {job.file.name}, SHA-256 {digest}",
         symbol=network.symbol.tojson().encode(),
         params=params_file(arguments, auxiliary),
