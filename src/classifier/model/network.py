@@ -8,7 +8,7 @@ import numpy as np
 
 from classifier.errors import BundleError
 from classifier.image.tensor import Tensor
-from classifier.model.binding import Arrays, Batch, Input, bind
+from classifier.model.binding import Arrays, Batch, Input, bind, with_own_weights
 from classifier.model.bundle import Bundle
 from classifier.model.labels import Label, Probabilities
 from classifier.model.lean_mxnet import mx
@@ -36,7 +36,8 @@ class Model:
         self.labels = labels
         self._symbol = symbol
         self._arrays = arrays
-        self._bound = {1: self._bind(1)}
+        self._bound: dict[int, Any] = {}
+        self._bound[1] = self._bind(1)
 
     @classmethod
     def load(cls, bundle: Bundle) -> Self:
@@ -92,7 +93,8 @@ class Model:
     def _bind(self, count: int) -> Any:
         preprocessing = self.manifest.input
         shape = (count, 3, preprocessing.size, preprocessing.size)
-        return bind(self._symbol, self._arrays, preprocessing.name, shape)
+        arrays = with_own_weights(self._symbol, self._arrays) if self._bound else self._arrays
+        return bind(self._symbol, arrays, preprocessing.name, shape)
 
 
 def _batches(tensors: Sequence[Tensor]) -> Iterator[Tensor]:
