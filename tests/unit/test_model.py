@@ -13,6 +13,7 @@ from classifier.errors import BundleError
 from classifier.model.activation import sigmoid, softmax
 from classifier.model.binding import bind
 from classifier.model.bundle import Bundle, Folder, read_bundle
+from classifier.model.layers import Sizes
 from classifier.model.lean_mxnet import mx
 from classifier.model.manifest import Output
 from classifier.model.network import BATCH, Model
@@ -21,6 +22,13 @@ from classifier.model.network import BATCH, Model
 @pytest.fixture(scope="module")
 def bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
     return read_bundle(Folder(colors.write_bundle(tmp_path_factory.mktemp("bundle"))))
+
+
+@pytest.fixture(scope="module")
+def without_layers(bundle: Bundle) -> Bundle:
+    """The bundle as those are whose manifest names no layers."""
+    manifest = dataclasses.replace(bundle.manifest, output=Output(probabilities=False))
+    return dataclasses.replace(bundle, manifest=manifest)
 
 
 @pytest.fixture(scope="module")
@@ -69,6 +77,52 @@ def test_each_batch_size_is_bound_once(bundle: Bundle, monkeypatch: pytest.Monke
     assert bound == [1, BATCH]
 
 
+def test_layers_are_bound_when_they_are_first_asked_for(
+    bundle: Bundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bound = []
+
+    def counted(symbol: Any, arrays: Any, data: str, shape: tuple[int, ...]) -> Any:
+        bound.append((shape[0], len(symbol.list_outputs())))
+        return bind(symbol, arrays, data, shape)
+
+    monkeypatch.setattr("classifier.model.network.bind", counted)
+    model = Model.load(bundle)
+    model.classify(np.zeros((5, 3, 32, 32), np.float32))
+    assert bound == [(1, 1), (BATCH, 1)]
+    for count in (1, 5, 1):
+        model.classify_with_layers(np.zeros((count, 3, 32, 32), np.float32))
+    assert bound == [(1, 1), (BATCH, 1), (1, 3), (BATCH, 3)]
+
+
+def test_layers_are_those_computed_by_hand(model: Model) -> None:
+    tensors = np.random.default_rng(2).standard_normal((5, 3, 32, 32), np.float32)
+    outputs = model.classify_with_layers(tensors)
+    np.testing.assert_allclose(outputs.probabilities, model.classify(tensors), atol=1e-6)
+    assert outputs.embeddings is not None
+    assert outputs.features is not None
+    assert (model.sizes.embedding, model.sizes.map) == (3, (4, 4))
+    np.testing.assert_allclose(outputs.embeddings, tensors.mean((2, 3)), atol=1e-6)
+    cells = tensors.reshape(5, 3, 4, 8, 4, 8).mean((3, 5))
+    np.testing.assert_allclose(outputs.features, cells, atol=1e-6)
+
+
+def test_a_bundle_without_layers_loads_as_before(without_layers: Bundle) -> None:
+    model = Model.load(without_layers)
+    assert model.sizes == Sizes(classes=3)
+    outputs = model.classify_with_layers(np.zeros((1, 3, 32, 32), np.float32))
+    assert (outputs.embeddings, outputs.features) == (None, None)
+
+
+@pytest.mark.parametrize("name", ["embedding", "features"])
+def test_a_layer_that_the_graph_lacks_is_an_error(bundle: Bundle, name: str) -> None:
+    output = dataclasses.replace(bundle.manifest.output, **{name: "nonsense_output"})
+    changed = dataclasses.replace(bundle.manifest, output=output)
+    said = r"^colors-symbol\.json: it has no output called 'nonsense_output'"
+    with pytest.raises(BundleError, match=said):
+        Model.load(dataclasses.replace(bundle, manifest=changed))
+
+
 def test_answers_are_repeatable(model: Model) -> None:
     tensor = image((200, 100, 50))[None]
     first = model.classify(tensor)
@@ -102,9 +156,10 @@ def with_params(bundle: Bundle, folder: Path, **arrays: "mx.nd.NDArray") -> Bund
     ids=lambda param: param[0],
 )
 def broken(
-    request: pytest.FixtureRequest, bundle: Bundle, tmp_path: Path
+    request: pytest.FixtureRequest, without_layers: Bundle, tmp_path: Path
 ) -> Iterator[tuple[Bundle, str]]:
     what, said = request.param
+    bundle = without_layers
     arrays = {"arg__fc_weight": mx.nd.array(colors.WEIGHTS), "arg__fc_bias": mx.nd.zeros(3)}
     data = mx.sym.Variable("data")
     symbols = {
