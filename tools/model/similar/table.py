@@ -8,7 +8,8 @@ from collections.abc import Sequence
 import click
 from rich import box
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
+from rich.text import Text
 
 from tools.model.similar.similar import Similar
 
@@ -37,32 +38,46 @@ def print_tables(similar: Similar, indices: Sequence[int], *, is_query: bool) ->
 
     is_query: the images are those that a person asked for: all are shown, and no sets.
     """
-    console = Console()
+    if is_query:
+        _print_neighbours(similar, indices)
+        return
+    _print_sets(similar)
+    _print_neighbours(similar, indices[:_ROWS])
+    _print_rest(len(indices), "images")
+
+
+def _print_sets(similar: Similar) -> None:
+    names, count = similar.images.names, len(similar.sets)
+    members = sum(map(len, similar.sets)) or "none"
+    where = f", in {count} {'set' if count == 1 else 'sets'}" if count else ""
+    click.echo(f"{len(names)} images; {members} of them are near-duplicates{where}")
+    if not count:
+        return
+    table = Table("set", "images", _column("near-duplicates"), box=box.SIMPLE)
+    for number, indices in enumerate(similar.sets[:_ROWS], 1):
+        shown = [names[index] for index in indices[:_NAMES]]
+        rest = len(indices) - len(shown)
+        lines = [*shown, f"and {rest} more"] if rest else shown
+        table.add_row(str(number), str(len(indices)), Text("\n".join(lines)))
+    Console().print(table)
+    _print_rest(count, "sets")
+
+
+def _print_neighbours(similar: Similar, indices: Sequence[int]) -> None:
     names = similar.images.names
-    if not is_query:
-        members = sum(map(len, similar.sets))
-        summary = f"{len(names)} images; {members} of them are near-duplicates"
-        click.echo(summary + (f", in {len(similar.sets)} sets" if similar.sets else ""))
-        if similar.sets:
-            table = Table("set", "images", "near-duplicates", box=box.SIMPLE)
-            for number, indices_of_set in enumerate(similar.sets[:_ROWS], 1):
-                shown = [names[index] for index in indices_of_set[:_NAMES]]
-                more = len(indices_of_set) - len(shown)
-                rest = [f"and {more} more"] if more else []
-                table.add_row(str(number), str(len(indices_of_set)), "\n".join(shown + rest))
-            console.print(table)
-            _print_rest(len(similar.sets), "sets")
-    table = Table("image", "nearest neighbours", "similarity", box=box.SIMPLE)
-    for index in indices if is_query else indices[:_ROWS]:
-        neighbours = similar.neighbours_of(index)
-        table.add_row(
-            names[index],
-            "\n".join(names[each.index] for each in neighbours),
-            "\n".join(f"{each.similarity:.3f}" for each in neighbours),
-        )
-    console.print(table)
-    if not is_query:
-        _print_rest(len(indices), "images")
+    columns = _column("image"), _column("nearest neighbour"), "similarity"
+    table = Table(*columns, box=box.SIMPLE)
+    for index in indices:
+        name = Text(names[index])
+        for each in similar.neighbours_of(index):
+            table.add_row(name, Text(names[each.index]), f"{each.similarity:.3f}")
+            name = Text()
+    Console().print(table)
+
+
+def _column(title: str) -> Column:
+    """Of names: a long one goes on in the next line, uncut."""
+    return Column(title, overflow="fold")
 
 
 def _print_rest(count: int, what: str) -> None:
