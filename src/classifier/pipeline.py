@@ -14,7 +14,9 @@ from contextlib import contextmanager
 
 from classifier.errors import ImageTooLarge, InternalError, RequestError
 from classifier.fetch.sources import Fetcher, Source
+from classifier.image.rectangle import seen_rectangle
 from classifier.image.tensor import Limits, Tensor, to_tensor
+from classifier.model.activation_map import Evidence
 from classifier.model.labels import LabelOptions
 from classifier.model.layers import Outputs
 from classifier.model.network import Model
@@ -116,6 +118,8 @@ class Pipeline:
                 from classifier.image.isolated import to_tensor_isolated  # noqa: PLC0415
 
                 tensor = to_tensor_isolated(data, preprocessing, self._limits, isolated_until)
+            if outcome.options.explain:
+                outcome.rectangle = seen_rectangle(data, preprocessing)
         outcome.decode_ms = elapsed_ms(started)
         return tensor
 
@@ -130,6 +134,10 @@ class Pipeline:
             outcome.probabilities = outputs.probabilities[index]
             if outcome.options.embedding and outputs.embeddings is not None:
                 outcome.embedding = outputs.embeddings[index]
+            if outcome.rectangle is not None and outputs.features is not None:
+                outcome.evidence = Evidence(
+                    outputs.features[index], self._model.last_weights, outcome.rectangle
+                )
         outcomes.inference_ms = round(outcomes.inference_ms + elapsed_ms(started), 1)
 
 

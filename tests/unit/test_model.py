@@ -101,7 +101,7 @@ def test_layers_are_those_computed_by_hand(model: Model) -> None:
     np.testing.assert_allclose(outputs.probabilities, model.classify(tensors), atol=1e-6)
     assert outputs.embeddings is not None
     assert outputs.features is not None
-    assert (model.sizes.embedding, model.sizes.map) == (3, (4, 4))
+    assert model.sizes == Sizes(classes=3, embedding=3, map=(4, 4), channels=3)
     np.testing.assert_allclose(outputs.embeddings, tensors.mean((2, 3)), atol=1e-6)
     cells = tensors.reshape(5, 3, 4, 8, 4, 8).mean((3, 5))
     np.testing.assert_allclose(outputs.features, cells, atol=1e-6)

@@ -10,8 +10,8 @@ import numpy as np
 
 from classifier.image.tensor import Tensor
 from classifier.model.bundle import Bundle
+from classifier.model.files import read_symbol
 from classifier.model.lean_mxnet import mx
-from classifier.model.network import without_loss
 from tools.errors import ToolError
 from tools.model.grouped import grouped_convolutions
 from tools.model.images import Image, tensors
@@ -89,7 +89,7 @@ def _quantize(bundle: Bundle, inputs: Tensor, method: str) -> tuple[bytes, bytes
     from mxnet.contrib.quantization import quantize_model_mkldnn  # noqa: PLC0415  (see mx)
 
     embedding = bundle.manifest.output.embedding
-    symbol = without_loss(mx.sym.load_json(bundle.symbol.decode()))
+    symbol = read_symbol(bundle.symbol, bundle.manifest.files["symbol"].key)
     arrays = mx.nd.load_frombuffer(bundle.params)
     arguments, auxiliary = (
         {name[4:]: array for name, array in arrays.items() if name.startswith(kind)}

@@ -20,6 +20,8 @@ type Features = npt.NDArray[np.float32]
 # Lambda's 6 MB for the labels. 16 images with an embedding of 1,280 and 100 maps of 7 x 7 are a
 # quarter of it.
 MAX_NUMBERS = 400_000
+# Range, rectangle and names of a map take as many bytes as so many numbers.
+_NUMBERS_OF_A_MAP = 15
 # Of an embedding's length, which is 1: float32 is no more precise.
 _EMBEDDING_DECIMALS = 7
 
@@ -44,11 +46,13 @@ class Sizes:
         classes: Number of probabilities.
         embedding: Length of the embedding; 0: there is none.
         map: Height and width of a class activation map; None: there is none.
+        channels: Of the feature map that it is made of.
     """
 
     classes: int
     embedding: int = 0
     map: tuple[int, int] | None = None
+    channels: int = 0
 
     def describe(self) -> dict[str, Any]:
         """The members of ``/health`` that tell what may be asked for."""
@@ -59,8 +63,10 @@ class Sizes:
 
     def numbers(self, options: LabelOptions) -> int:
         """How many numbers the embedding and the maps of one image hold, at most."""
-        cells = self.map[0] * self.map[1] if self.map and options.explain else 0
         embedding = self.embedding if options.embedding else 0
+        if not self.map or not options.explain:
+            return embedding
+        cells = self.map[0] * self.map[1] + _NUMBERS_OF_A_MAP
         return embedding + min(options.top_k, self.classes) * cells
 
     def check(self, images: Iterable[LabelOptions]) -> None:
@@ -104,8 +110,10 @@ def sizes(shapes: Sequence[tuple[int, ...]], output: Output) -> Sizes:
     classes, *others = shapes
     embedding = math.prod(others.pop(0)[1:]) if output.embedding else 0
     features = others.pop(0) if output.features else ()
-    is_map = len(features) == 4
-    return Sizes(int(classes[1]), embedding, (features[2], features[3]) if is_map else None)
+    if len(features) != 4:
+        return Sizes(int(classes[1]), embedding)
+    _, channels, height, width = features
+    return Sizes(int(classes[1]), embedding, (height, width), channels)
 
 
 def normalise(embedding: Embedding) -> list[float]:

@@ -1,7 +1,7 @@
 """A bundle becomes a bound network, and tensors become probabilities."""
 
-import json
 from collections.abc import Iterator, Sequence
+from functools import cached_property
 from typing import Any, Self
 
 import numpy as np
@@ -11,7 +11,9 @@ from classifier.image.tensor import Tensor
 from classifier.model.activation import ACTIVATIONS
 from classifier.model.binding import Arrays, Batch, Input, bind, with_own_weights
 from classifier.model.bundle import Bundle
+from classifier.model.files import first_line, read_arrays, read_symbol
 from classifier.model.labels import Label, Probabilities
+from classifier.model.last_layer import Weights, last_weights
 from classifier.model.layers import Outputs, Sizes, sizes, with_layers
 from classifier.model.lean_mxnet import mx
 from classifier.model.manifest import Manifest
@@ -19,9 +21,6 @@ from classifier.model.manifest import Manifest
 # Images that go through the network at once. More gain little: with two threads ResNet-18 takes 3 %
 # (float32) or 10 % (int8) less for each of sixteen; with one thread it gains nothing.
 BATCH = 4
-
-# Operators that are an activation and a loss. A loss needs the truth, which inference lacks.
-_LOSSES = {"SoftmaxOutput": "softmax", "LogisticRegressionOutput": "sigmoid"}
 
 
 class Model:
@@ -67,9 +66,9 @@ class Model:
         """
         manifest, labels = bundle.manifest, bundle.labels
         files = {role: file.key for role, file in manifest.files.items()}
-        symbol = _read_symbol(bundle.symbol, files["symbol"])
+        symbol = read_symbol(bundle.symbol, files["symbol"])
         whole = with_layers(symbol, manifest.output, files["symbol"])
-        arrays = _read_arrays(bundle.params, files["params"])
+        arrays = read_arrays(bundle.params, files["params"])
         del (
             bundle
         )  # frees the parameters' file, 47 MB for ResNet-18, if the caller kept no reference
@@ -83,7 +82,7 @@ class Model:
             model = cls((symbol, whole), arrays, manifest, labels, network_sizes)
             model.classify([np.zeros((3, size, size), np.float32)])
         except mx.MXNetError as error:
-            raise BundleError(f"{files['symbol']}: {_first_line(error)}") from error
+            raise BundleError(f"{files['symbol']}: {first_line(error)}") from error
         return model
 
     def classify(self, tensors: Sequence[Tensor]) -> Probabilities:
@@ -100,6 +99,19 @@ class Model:
     def classify_with_layers(self, tensors: Sequence[Tensor]) -> Outputs:
         """The same with embeddings and features, where the network has them."""
         return self._run(tensors, has_layers=True)
+
+    @cached_property
+    def last_weights(self) -> Weights:
+        """Of the last layer, (classes, channels) float32, for class activation maps.
+
+        Raises:
+            BundleError: the last layer does not multiply averages of the features' channels.
+        """
+        weights = last_weights(self._plain, self._arrays)
+        if weights is None or weights.shape != (self.sizes.classes, self.sizes.channels):
+            key = self.manifest.files["symbol"].key
+            raise BundleError(f"{key}: its last layer does not stand on its features")
+        return weights
 
     def _run(self, tensors: Sequence[Tensor], *, has_layers: bool) -> Outputs:
         parts = [self._forward(batch, has_layers=has_layers) for batch in _batches(tensors)]
@@ -142,37 +154,6 @@ def _batches(tensors: Sequence[Tensor]) -> Iterator[Tensor]:
         yield tensor[np.newaxis]
 
 
-def _read_symbol(data: bytes, file: str) -> Any:
-    try:
-        symbol = mx.sym.load_json(data.decode())
-    except (mx.MXNetError, UnicodeDecodeError) as error:
-        raise BundleError(f"{file}: not an MXNet symbol: {_first_line(error)}") from error
-    if len(symbol.list_outputs()) != 1:
-        raise BundleError(f"{file}: {len(symbol.list_outputs())} outputs, there should be one")
-    has_loss = any(f'"{loss}"'.encode() in data for loss in _LOSSES)
-    return without_loss(symbol) if has_loss else symbol
-
-
-def without_loss(symbol: Any) -> Any:
-    """``symbol`` with the activation alone in place of an activation and a loss."""
-    graph = json.loads(symbol.tojson())
-    for node in graph["nodes"]:
-        if node["op"] in _LOSSES:
-            node |= {"op": _LOSSES[node["op"]], "inputs": node["inputs"][:1], "attrs": {}}
-    return mx.sym.load_json(json.dumps(graph))
-
-
-def _read_arrays(data: bytes, file: str) -> Arrays:
-    """The parameters by kind ("arg" or "aux") and name."""
-    try:
-        arrays = mx.nd.load_frombuffer(data)
-    except mx.MXNetError as error:
-        raise BundleError(f"{file}: not MXNet parameters: {_first_line(error)}") from error
-    if not isinstance(arrays, dict) or not all(":" in name for name in arrays):
-        raise BundleError(f"{file}: its arrays have no names of the form arg:name or aux:name")
-    return {tuple(name.split(":", 1)): array for name, array in arrays.items()}
-
-
 def _check(
     symbol: Any,
     arrays: Arrays,
@@ -197,17 +178,10 @@ def _check(
         args = {name: size for name, size in shapes.items() if kinds.get(name) == "arg"}
         _, outputs, auxiliary = symbol.infer_shape(**args)
     except (mx.MXNetError, ValueError) as error:
-        raise BundleError(f"{files['params']}: {_first_line(error)}") from error
+        raise BundleError(f"{files['params']}: {first_line(error)}") from error
     for name, size in zip(symbol.list_auxiliary_states(), auxiliary, strict=True):
         if shapes[name] != size:
             raise BundleError(f"{files['params']}: {name!r} is {shapes[name]}, not {size}")
     if len(outputs[0]) != 2 or outputs[0][0] != shape[0]:
         raise BundleError(f"{files['symbol']}: its output is not one row of classes an image")
     return list(outputs)
-
-
-def _first_line(error: Exception) -> str:
-    """What MXNet says before its stack trace."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    reasons = [line for line in lines if "Error in operator" in line or "Check failed" in line]
-    return (reasons or lines or [type(error).__name__])[0].removeprefix("MXNetError: ")[:300]
