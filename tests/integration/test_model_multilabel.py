@@ -184,7 +184,7 @@ def files(folder: Path, ending: str) -> list[Path]:
     return [path, folder / keys["params"].key, folder / keys["labels"].key]
 
 
-INPUT = ["--size", "32", "--fit", "squash"]
+INPUT = ["--size", "64", "--fit", "squash"]
 
 
 @pytest.mark.parametrize(
@@ -212,7 +212,9 @@ def test_bundle_recognises_a_sigmoid_at_the_end(
     command = "bundle", *three, "--name", "x", "--version", "7", *INPUT, *options
     assert run(*command, "--to", tmp_path / "to") == 0, capsys.readouterr().err
     manifest = json.loads((tmp_path / "to/manifest.json").read_text())
+    layers = {name: manifest["output"].pop(name, "") for name in ("embedding", "features")}
     assert manifest["output"] == output
+    assert all(layers.values()) == (ending != "relu")
     assert manifest["version"] == "7"
     if output.get("activation") != "sigmoid":
         return

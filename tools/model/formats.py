@@ -13,6 +13,7 @@ from tools.model.architectures.resnet import ResNet
 from tools.model.catalogue import DESCRIPTION, Network, Source
 from tools.model.checkpoint import checkpoint_bundle
 from tools.model.download import MAX_BYTES
+from tools.model.layers import with_layers
 from tools.model.mxnet_files import last_activation, params_file, read_arrays
 from tools.model.new_bundle import NewBundle
 
@@ -79,7 +80,7 @@ def _gluon_bundle(network: Network, source: Source, files: Sequence[bytes]) -> N
 
 def _mxnet_bundle(network: Network, source: Source, files: Sequence[bytes]) -> NewBundle:
     symbol, params = files
-    return NewBundle(
+    bundle = NewBundle(
         name=network.name,
         preprocessing=source.preprocessing,
         probabilities=bool(last_activation(symbol)),
@@ -88,3 +89,4 @@ def _mxnet_bundle(network: Network, source: Source, files: Sequence[bytes]) -> N
         params=params,
         labels=IMAGENET_LABELS.read_bytes(),
     )
+    return with_layers(bundle)

@@ -4,6 +4,7 @@ import json
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -12,8 +13,8 @@ from classifier.model.lean_mxnet import mx
 from tools.errors import ToolError
 
 Array = npt.NDArray[np.float32]
-_SOFTMAX = frozenset({"SoftmaxOutput", "Softmax", "softmax", "SoftmaxActivation"})
-_SIGMOID = frozenset({"LogisticRegressionOutput", "sigmoid"})
+SOFTMAX = frozenset({"SoftmaxOutput", "Softmax", "softmax", "SoftmaxActivation"})
+SIGMOID = frozenset({"LogisticRegressionOutput", "sigmoid"})
 
 
 def last_activation(symbol: bytes) -> str:
@@ -24,14 +25,20 @@ def last_activation(symbol: bytes) -> str:
     try:
         graph = json.loads(symbol)
         last = graph["nodes"][graph["heads"][0][0]]
-        if last["op"] in _SOFTMAX:
+        if last["op"] in SOFTMAX:
             return "softmax"
-        is_sigmoid = last["op"] in _SIGMOID or (
-            last["op"] == "Activation" and last["attrs"]["act_type"] == "sigmoid"
+        is_sigmoid = last["op"] in SIGMOID or (
+            last["op"] == "Activation" and attributes(last)["act_type"] == "sigmoid"
         )
     except (ValueError, LookupError, TypeError):
         return ""
     return "sigmoid" if is_sigmoid else ""
+
+
+def attributes(node: Mapping[str, Any]) -> Mapping[str, str]:
+    """The attributes of a graph's node, as today's MXNet writes them, or older ones."""
+    result: Mapping[str, str] = node.get("attrs") or node.get("attr") or node.get("param") or {}
+    return result
 
 
 def input_name(symbol: bytes, params: bytes, where: str) -> str:

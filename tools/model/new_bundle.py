@@ -95,21 +95,28 @@ class NewBundle:
         labels = parse_labels(self.labels, keys["labels"])
         return Model.load(Bundle(manifest, self.symbol, self.params, labels))
 
+    def check(self) -> None:
+        """Check that the network, its parameters, its labels and its preprocessing fit together.
+
+        Raises BundleError: they do not. ToolError: the name or the version is not valid.
+        """
+        check_name(self.name)
+        check_name(self.version, "version")
+        # Before seconds go into the network.
+        parse_manifest(self._manifest(), "the preprocessing")
+        self.model()
+
     def write(self, to: Path) -> Manifest:
         """Check the bundle and write it into the folder ``to``, which must be absent or empty.
 
         Raises BundleError: the network, its parameters, its labels and its preprocessing do not fit
         together. ToolError: ``to`` is not empty, or the name is not valid.
         """
-        check_name(self.name)
-        check_name(self.version, "version")
-        manifest = self._manifest()
-        parse_manifest(manifest, "the preprocessing")  # before seconds go into the network
-        self.model()
+        self.check()
         with new_folder(to) as folder:
             for role, key in self._keys().items():
                 (folder / key).write_bytes(self._content(role))
-            (folder / MANIFEST).write_bytes(manifest)
+            (folder / MANIFEST).write_bytes(self._manifest())
             return read_bundle(Folder(folder)).manifest
 
     def _keys(self) -> dict[str, str]:

@@ -1,6 +1,5 @@
 """float32 becomes int8."""
 
-import json
 import signal
 import warnings
 from collections.abc import Callable, Sequence
@@ -15,6 +14,7 @@ from classifier.model.lean_mxnet import mx
 from tools.errors import ToolError
 from tools.model.grouped import grouped_convolutions
 from tools.model.images import Image, tensors
+from tools.model.layers import find_layers
 from tools.model.mxnet_files import save_arrays
 from tools.model.new_bundle import NewBundle
 
@@ -56,12 +56,12 @@ def quantize(
     manifest = bundle.manifest
     if manifest.precision != "float32":
         raise ToolError(f"{manifest.name}: is {manifest.precision} already")
-    embedding = manifest.output.embedding
     inputs = np.stack(list(tensors(images, manifest.input, advance)))
     try:
         symbol, params = _quantize(bundle, inputs, method)
     except mx.MXNetError as error:
         raise ToolError(f"{manifest.name}: MXNet cannot quantize it: {error}") from error
+    layers = find_layers(symbol)
     return NewBundle(
         name=manifest.name,
         version=f"{manifest.version}-int8",
@@ -75,8 +75,8 @@ def quantize(
         labels=labels,
         description=manifest.description,
         licence=manifest.licence,
-        embedding=embedding,
-        features=_features(symbol, embedding) if manifest.output.features else "",
+        embedding=layers.embedding if manifest.output.embedding else "",
+        features=layers.features if manifest.output.features else "",
     )
 
 
@@ -119,15 +119,6 @@ def _quantize(bundle: Bundle, inputs: Tensor, method: str) -> tuple[bytes, bytes
     named = {f"arg:{name}": array for name, array in arguments.items()}
     named |= {f"aux:{name}": array for name, array in auxiliary.items()}
     return symbol.tojson().encode(), save_arrays(named)
-
-
-def _features(symbol: bytes, embedding: str) -> str:
-    """The name of the output that the global average takes: the embedding's input's input."""
-    nodes = json.loads(symbol)["nodes"]
-    by_name = {node["name"]: node for node in nodes}
-    average = nodes[by_name[embedding.removesuffix(_OUTPUT)]["inputs"][0][0]]
-    name: str = nodes[average["inputs"][0][0]]["name"]
-    return f"{name}{_OUTPUT}"
 
 
 def _calibration_data(name: str, inputs: Tensor) -> Any:

@@ -118,5 +118,8 @@ def sizes(shapes: Sequence[tuple[int, ...]], output: Output) -> Sizes:
 
 def normalise(embedding: Embedding) -> list[float]:
     """``embedding``, (length,), scaled to length 1 and rounded; all zeros stay zeros."""
-    length = float(np.linalg.norm(embedding.astype(np.float64))) or 1.0
-    return [round(number / length, _EMBEDDING_DECIMALS) for number in embedding.tolist()]
+    numbers = embedding.astype(np.float64)
+    rounded: list[float] = np.round(
+        numbers / (np.linalg.norm(numbers) or 1.0), _EMBEDDING_DECIMALS
+    ).tolist()
+    return rounded

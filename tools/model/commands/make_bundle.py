@@ -6,6 +6,7 @@ import click
 
 from classifier.image.preprocessing import Preprocessing
 from tools.model.files import read_file
+from tools.model.layers import with_layers
 from tools.model.mxnet_files import input_name, last_activation
 from tools.model.new_bundle import NewBundle, check_name, today
 from tools.model.options import (
@@ -98,4 +99,4 @@ def command(  # noqa: PLR0917  (click passes them by name)
         licence=licence,
         origins={"symbol": str(symbol), "params": str(params), "labels": str(labels)},
     )
-    print_written(to, bundle.write(to))
+    print_written(to, with_layers(bundle).write(to))

@@ -141,6 +141,7 @@ def _work(sender: Connection, job: _Job) -> None:
 def _import(job: _Job, model: "ModelProto") -> tuple[NewBundle, tuple[str, ...]]:
     """The bundle of ``model``, proven, and remarks. Raises as ``import_onnx`` does."""
     # Here, so that the command itself does not load ONNX Runtime.
+    from tools.model.layers import describe_layers, with_layers  # noqa: PLC0415
     from tools.model.mxnet_files import params_file  # noqa: PLC0415
     from tools.model.onnx.convert import convert  # noqa: PLC0415
     from tools.model.onnx.fusion import fuse  # noqa: PLC0415
@@ -173,10 +174,13 @@ def _import(job: _Job, model: "ModelProto") -> tuple[NewBundle, tuple[str, ...]]
         labels=read_file(job.labels),
         origins={"symbol": str(job.file), "params": str(job.file), "labels": str(job.labels)},
     )
+    bundle = with_layers(bundle)
     tensors = [*random_images(preprocessing), *_tensors(job.images, preprocessing)]
     difference = prove(Imported(model, image, graph, network), bundle, tensors)
     verdict = f"{len(tensors)} images, as ONNX Runtime: probabilities within {difference:.1g}"
-    return bundle, (*remarks, verdict)
+    layers = describe_layers(bundle.model().sizes)
+    found = (f"{name}: {text}" for name, text in layers.items())
+    return bundle, (*remarks, *found, verdict)
 
 
 def _tensors(images: Sequence[Path], preprocessing: object) -> list[Tensor]:
