@@ -1,6 +1,7 @@
 """Products of every row with every other one, tile by tile: memory does not grow with the square.
 
-Measured on two cores, 100,000 rows of 1,280 float32 (512 MB): XX
+Measured, 100,000 rows of 1,280 float32 (512 MB), two cores that other work shared: 340 s, 90 of them
+to keep the five nearest of each row.
 """
 
 from collections.abc import Iterator
