@@ -14,7 +14,8 @@ from classifier.image.preprocessing import Preprocessing
 from tools.errors import ToolError
 from tools.model.images import tensor
 from tools.model.training.evaluation import Evaluation
-from tools.model.training.report import Report, and_list
+from tools.model.training.maps import Maps, Pixels
+from tools.model.training.report import Judgement, Report, and_list
 from tools.model.training.table import percent
 
 _TEMPLATE = Path(__file__).with_name("report.html.jinja")
@@ -31,8 +32,11 @@ def page_file(folder: Path) -> Path:
     return folder.with_name(f"{folder.name}-report.html")
 
 
-def render_page(report: Report) -> str:
-    """The page, which asks for nothing: style, charts and images are in it."""
+def render_page(report: Report, maps: Maps | None = None) -> str:
+    """The page, which asks for nothing: style, charts and images are in it.
+
+    maps: draws the evidence beside each mistake; None where the network has no maps.
+    """
     environment = jinja2.Environment(
         autoescape=True,
         undefined=jinja2.StrictUndefined,
@@ -40,9 +44,16 @@ def render_page(report: Report) -> str:
         lstrip_blocks=True,
     )
     environment.filters |= {"share": percent, "short": _short, "thumbnail": _thumbnail}
+
+    def evidence(judgement: Judgement, label: str) -> str:
+        pixels = maps.draw(judgement.path, label, _THUMBNAIL.size) if maps else None
+        return "" if pixels is None else _data_uri(pixels)
+
     template = environment.from_string(_TEMPLATE.read_text(encoding="utf-8"))
     return template.render(
         report=report,
+        evidence=evidence,
+        has_maps=maps is not None,
         evaluation=report.evaluation,
         title=and_list([each.name for each in report.evaluation.classes], most=5),
         remarks=report.remarks(),
@@ -80,8 +91,13 @@ def _thumbnail(path: Path) -> str:
         pixels = tensor(path.read_bytes(), _THUMBNAIL, str(path)).transpose(1, 2, 0)
     except (OSError, ToolError):
         return ""
+    return _data_uri(pixels.astype(np.uint8))
+
+
+def _data_uri(pixels: Pixels) -> str:
+    """``pixels``, (height, width, 3) BGR, as a JPEG."""
     options = [cv2.IMWRITE_JPEG_QUALITY, _QUALITY]
-    _, data = cv2.imencode(".jpg", pixels.astype(np.uint8), options)
+    _, data = cv2.imencode(".jpg", pixels, options)
     return f"data:image/jpeg;base64,{base64.b64encode(data.tobytes()).decode()}"
 
 
