@@ -10,12 +10,15 @@ from typing import Any
 import cv2
 import jinja2
 import numpy as np
+import numpy.typing as npt
 
 from classifier.image.preprocessing import Preprocessing
 from tools.errors import ToolError
 from tools.model.images import tensor
 
-_THUMBNAIL = Preprocessing(size=192, resize=192, fit="crop", color="BGR")
+# Of a thumbnail, pixels.
+SIDE = 192
+_THUMBNAIL = Preprocessing(size=SIDE, resize=SIDE, fit="crop", color="BGR")
 _QUALITY = 80
 
 
@@ -41,8 +44,13 @@ def thumbnail(path: Path) -> str:
         pixels = tensor(path.read_bytes(), _THUMBNAIL, str(path)).transpose(1, 2, 0)
     except (OSError, ToolError):
         return ""
+    return data_uri(pixels.astype(np.uint8))
+
+
+def data_uri(pixels: npt.NDArray[np.uint8]) -> str:
+    """``pixels``, (height, width, 3) BGR, as a JPEG."""
     options = [cv2.IMWRITE_JPEG_QUALITY, _QUALITY]
-    _, data = cv2.imencode(".jpg", pixels.astype(np.uint8), options)
+    _, data = cv2.imencode(".jpg", pixels, options)
     return f"data:image/jpeg;base64,{base64.b64encode(data.tobytes()).decode()}"
 
 
