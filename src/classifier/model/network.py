@@ -8,7 +8,7 @@ import numpy as np
 
 from classifier.errors import BundleError
 from classifier.image.tensor import Tensor
-from classifier.model.binding import Arrays, Batch, Input, bind
+from classifier.model.binding import Arrays, Batch, Input, bind, convert
 from classifier.model.bundle import Bundle
 from classifier.model.labels import Label, Probabilities
 from classifier.model.lean_mxnet import mx
@@ -61,6 +61,7 @@ class Model:
         if classes != len(labels):
             raise BundleError(f"{files['labels']}: {len(labels)} labels for {classes} outputs")
         try:
+            arrays = convert(symbol, arrays, manifest.input.name)
             model = cls(symbol, arrays, manifest, labels)
             model.classify([np.zeros((3, size, size), np.float32)])
         except mx.MXNetError as error:
