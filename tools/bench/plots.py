@@ -8,7 +8,8 @@ import matplotlib as mpl
 import matplotlib.pyplot as plt
 
 from tools.bench.contenders import Sample
-from tools.bench.measure import Results
+from tools.bench.measure import Results, engine_run
+from tools.bench.networks import LITE, RESNET
 
 mpl.use("svg")
 mpl.rcParams |= {
@@ -21,14 +22,35 @@ mpl.rcParams |= {
 _OURS, _OTHERS = "#2a6f97", "#b0b7bd"
 
 
-def draw(results: Results, folder: Path) -> None:
-    """Draw all plots into ``folder``."""
+def draw(results: Results, dollars: Mapping[str, float], folder: Path) -> None:
+    """Draw all plots into ``folder``. dollars: for a million images on Lambda, by contender."""
     folder.mkdir(parents=True, exist_ok=True)
+    _short(results.requests["234 KB"], dollars, folder / "bench-short.svg")
     _bars(
         results.requests["100 KB"], "ms a warm request, 100 KB JPEG", folder / "bench-request.svg"
     )
-    _bars(results.engines["batch 1"], "ms an image, one thread", folder / "bench-inference.svg")
+    for network, name in ((RESNET, "bench-inference.svg"), (LITE, "bench-inference-lite0.svg")):
+        samples = results.engines[engine_run(network, 1, 1)]
+        _bars(samples, f"ms an image, {network}, one thread", folder / name)
     _phases(results.phases, folder / "bench-start.svg")
+
+
+def _short(samples: Mapping[str, Sample], dollars: Mapping[str, float], path: Path) -> None:
+    """Milliseconds beside dollars, ours beside what a user would write today."""
+    names = [name for name in samples if name != "2017"][::-1]
+    colors = [_OURS if "ours" in name else _OTHERS for name in names]
+    figure, sides = plt.subplots(1, 2, figsize=(8, 2.4), layout="constrained", sharey=True)
+    columns = (
+        ("ms a photograph of 234 KB", [samples[name].median for name in names], "{:.1f}"),
+        ("dollars a million, Lambda alone", [dollars[name] for name in names], "${:.2f}"),
+    )
+    for axes, (label, values, form) in zip(sides, columns, strict=True):
+        axes.barh(names, values, color=colors)
+        for index, value in enumerate(values):
+            axes.annotate(" " + form.format(value), (value, index), va="center")
+        axes.set_xlabel(label)
+        axes.margins(x=0.2)
+    _save(figure, path)
 
 
 def _bars(samples: Mapping[str, Sample], label: str, path: Path) -> None:

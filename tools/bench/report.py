@@ -7,56 +7,9 @@ from typing import Any
 
 from jinja2 import Environment, StrictUndefined
 
+from tools.bench import cost
 from tools.bench.contenders import Sample
-from tools.bench.measure import IMPORTS, TORCH, TWO_THREADS, Results
-
-# The limit of each ratio, ours over the other's.
-LIMITS = {
-    "start_vs_2017": 0.38,
-    "warm_float32_vs_2017": 0.18,
-    "warm_int8_vs_2017": 0.07,
-    "warm_float32_vs_2017_two_threads": 0.18,
-    "warm_int8_vs_2017_two_threads": 0.07,
-    "inference_float32_vs_onnxruntime": 1.05,
-    "inference_int8_vs_onnxruntime": 0.35,
-    "preprocess_12mp_vs_full": 0.30,
-    "non_inference_share": 0.15,
-}
-DESCRIPTIONS = {
-    "start_vs_2017": "Spawn to first response, the bundle read from S3, over the 2017 strategy's",
-    "warm_float32_vs_2017": "Warm request, JPEG of 100 KB, float32, over the 2017 strategy's",
-    "warm_int8_vs_2017": "The same, int8",
-    "warm_float32_vs_2017_two_threads": "The same, two threads each, float32",
-    "warm_int8_vs_2017_two_threads": "The same, two threads each, int8",
-    "inference_float32_vs_onnxruntime": "Inference alone, float32, one thread, over ONNX Runtime's",
-    "inference_int8_vs_onnxruntime": "Inference alone, int8, over ONNX Runtime's float32",
-    "preprocess_12mp_vs_full": "12-megapixel JPEG to tensor, over full decoding and INTER_AREA",
-    "non_inference_share": "The share of a warm float32 request that is not inference",
-}
-
-
-def ratios(results: Results) -> dict[str, float]:
-    """The ratios, ours over the other's, of medians of one run."""
-    warm, warm_2 = (
-        {name: sample.median for name, sample in results.requests[measurement].items()}
-        for measurement in ("100 KB", TWO_THREADS)
-    )
-    inference = {name: sample.median for name, sample in results.engines["batch 1"].items()}
-    theirs = inference["ONNX Runtime"]
-    values = {
-        "start_vs_2017": results.starts["ours"].median / results.starts["2017"].median,
-        "warm_float32_vs_2017": warm["ours float32"] / warm["2017"],
-        "warm_int8_vs_2017": warm["ours int8"] / warm["2017"],
-        "warm_float32_vs_2017_two_threads": warm_2["ours float32"] / warm_2["2017"],
-        "warm_int8_vs_2017_two_threads": warm_2["ours int8"] / warm_2["2017"],
-        "inference_float32_vs_onnxruntime": inference["MXNet float32 (ours)"] / theirs,
-        "inference_int8_vs_onnxruntime": inference["MXNet int8 (ours)"] / theirs,
-        "preprocess_12mp_vs_full": (
-            results.preparation["ours"].median / results.preparation["whole"].median
-        ),
-        "non_inference_share": results.not_inference.median,
-    }
-    return {name: round(value, 3) for name, value in values.items()}
+from tools.bench.measure import HANDLERS, IMPORTS, TORCH_ENGINES, Results, engine_run
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -97,17 +50,18 @@ def page(results: Results, document: Mapping[str, Any]) -> str:
     return (
         template.render(
             document=document,
-            peak_mb=results.peak_mb,
-            torch=TORCH in results.engines["batch 1"],
-            verdicts=verdicts(document["ratios"]),
+            torch=any(set(TORCH_ENGINES) & set(samples) for samples in results.engines.values()),
+            short=short(document),
             starts=sample_table("start-up", results.starts, "s"),
+            cold_starts=cold_starts(results),
             phases=phases(results),
             bundle_ms=bundle,
             imports=sample_table("a bare interpreter, and", imports),
             steps=steps(results),
-            floor=floor(results),
             requests=[sample_table(run, samples) for run, samples in results.requests.items()],
+            memory=memory(results),
             engines=[sample_table(run, samples) for run, samples in results.engines.items()],
+            batches=batches(results),
             preparation=sample_table("12 MP to tensor", results.preparation),
             load=load(document["load"]),
             package=package(document["package"]),
@@ -116,41 +70,75 @@ def page(results: Results, document: Mapping[str, Any]) -> str:
     )
 
 
+def short(document: Mapping[str, Any]) -> str:
+    """What a reader wants to know first: ours beside a handler of today and the one of 2017."""
+    runs = document["runs"]
+    rows = [_short_row(runs, name) for name in HANDLERS]
+    head = ["", "start-up, s", "photograph of 234 KB, ms", "JPEG of 100 KB, ms", "memory, MB"]
+    return table(head, rows)
+
+
+def _short_row(runs: Mapping[str, Any], name: str) -> list[str]:
+    return [
+        name,
+        f"{runs['start_s'][name]['median']:.2f}",
+        f"{runs['request_ms, 234 KB'][name]['median']:.1f}",
+        f"{runs['request_ms, 100 KB'][name]['median']:.1f}",
+        f"{runs['peak_memory_mb'][name]:.0f}",
+    ]
+
+
 def summary(document: Mapping[str, Any]) -> str:
     """The README's section on benchmarks. document: docs/benchmarks.json."""
-    values = document["ratios"]
-    start = document["runs"]["start_s"]["ours"]["median"]
-    rows = [
-        ["from process spawn to the first answer", f"{values['start_vs_2017']:.2f}"],
-        ["a warm request, float32, one thread", f"{values['warm_float32_vs_2017']:.2f}"],
-        ["a warm request, int8, one thread", f"{values['warm_int8_vs_2017']:.3f}"],
-        ["the same with two, float32", f"{values['warm_float32_vs_2017_two_threads']:.2f}"],
-        ["the same with two, int8", f"{values['warm_int8_vs_2017_two_threads']:.3f}"],
-    ]
-    text = (
-        "ResNet-18, one JPEG of 100 KB, one run of everything side by side; the time over that of a"
-        " handler that keeps to the strategy of 2017, medians:\n\n"
-        + table(["", "ratio"], rows)
-        + f"\nA cold start took {start:.2f} s; memory peaked at {document['peak_memory_mb']} MB."
-        f" Inference alone takes {values['inference_float32_vs_onnxruntime']:.2f} of ONNX Runtime's"
-        f" time in float32, and {values['inference_int8_vs_onnxruntime']:.2f} in int8."
+    load = " ".join(
+        f"At {run['rate']:.0f} requests a second for {run['seconds']:.0f} s, two environments with"
+        f" {precision} answered in {run['mean_ms']:.0f} ms on average, with {run['errors']} errors."
+        for precision, run in document["load"].items()
     )
-    for precision, run in document["load"].items():
-        text += (
-            f" At {run['rate']:.0f} requests a second for {run['seconds']:.0f} s, two environments"
-            f" with {precision} answered in {run['mean_ms']:.0f} ms on average, with"
-            f" {run['errors']} errors; the highest sustained rate was {run['highest_rate']:.0f}."
-        )
-    return text
+    return f"{short(document)}\n{load}"
 
 
-def verdicts(ratios: Mapping[str, float]) -> str:
-    """Each ratio, its limit, and whether it is met."""
+def dollars(results: Results) -> dict[str, float]:
+    """A million photographs of 234 KB on Lambda, without a gateway, at 1,769 MB, by contender."""
+    prices = cost.Prices.read(cost.PRICES)
+    return {
+        name: cost.million(prices, sample.median, 1769)["function URL"]
+        for name, sample in results.requests["234 KB"].items()
+    }
+
+
+def cold_starts(results: Results) -> str:
+    """Start-up after the system forgot what it read from disks; empty: it may not be told to."""
+    if not results.cold_starts:
+        return ""
     rows = []
-    for name, value in ratios.items():
-        met = "yes" if value <= LIMITS[name] else "**no**"
-        rows.append([DESCRIPTIONS[name], f"{value:.3f}", f"{LIMITS[name]:.2f}", met])
-    return table(["ratio of medians", "measured", "at most", "met"], rows)
+    for name, sample in results.cold_starts.items():
+        warm = results.starts[name].median
+        read = results.read_mb[name].median
+        runs = len(sample.values)
+        ratio = sample.median / warm
+        figures = f"{sample.median:.2f}", f"{warm:.2f}", f"{ratio:.2f}", f"{read:.0f}", str(runs)
+        rows.append([name, *figures])
+    return table(["cold disk", "median, s", "warm, s", "ratio", "read, MB", "runs"], rows)
+
+
+def memory(results: Results) -> str:
+    """The peak memory of each process that answered whole requests."""
+    rows = [[name, f"{peak:.0f}"] for name, peak in results.peak_mb.items()]
+    return table(["peak memory", "MB"], rows)
+
+
+def batches(results: Results) -> str:
+    """Images a second of one environment, beside what its network alone would give."""
+    rows = []
+    for run, threads in (("one vCPU", 1), ("two vCPU", 2)):
+        for name, sample in results.batches[run].items():
+            _, network, _ = HANDLERS[name]
+            engine = name.replace("Lite0 ", "")
+            alone = 8000 / results.engines[engine_run(network, 8, threads)][engine].median
+            figures = f"{sample.median:.0f}", f"{alone:.0f}", f"{sample.median / alone:.2f}"
+            rows.append([f"{name}, {run}", *figures])
+    return table(["batches", "images/s", "network alone, images/s", "ratio"], rows)
 
 
 def phases(results: Results) -> str:
@@ -179,16 +167,6 @@ def steps(results: Results) -> str:
     return table(["step", *head], rows)
 
 
-def floor(results: Results) -> dict[str, str]:
-    """Our inference alone over the 2017 strategy's whole request, by precision."""
-    theirs = results.requests["100 KB"]["2017"].median
-    inference = results.engines["batch 1"]
-    return {
-        precision: f"{inference[f'MXNet {precision} (ours)'].median / theirs:.3f}"
-        for precision in ("float32", "int8")
-    }
-
-
 def load(runs: Mapping[str, Any]) -> str:
     """The figures of the load, if there was one."""
     names = {
@@ -208,8 +186,10 @@ def package(sizes: Mapping[str, int]) -> str:
     """The sizes of the build, if there is one."""
     if not sizes:
         return ""
-    total = {"all": sum(sizes.values())}
-    rows = [[name, f"{size:,}"] for name, size in {**sizes, **total}.items()]
+    ours = {name: size for name, size in sizes.items() if name != "today"}
+    rows = [[name, f"{size:,}"] for name, size in ours.items()]
+    rows.append(["ours, all", f"{sum(ours.values()):,}"])
+    rows.append(["packages of today's handler", f"{sizes['today']:,}"])
     return table(["part", "bytes"], rows)
 
 
@@ -219,14 +199,19 @@ def as_json(results: Results) -> dict[str, Any]:
         "start_s": results.starts,
         "imports_ms": results.imports,
         "preparation_ms": results.preparation,
+        "cold_start_s": results.cold_starts,
+        "cold_start_read_mb": results.read_mb,
         **{f"request_ms, {run}": samples for run, samples in results.requests.items()},
+        **{f"not_inference_ms, {run}": each for run, each in results.not_inference_ms.items()},
+        **{f"batch_images_s, {run}": samples for run, samples in results.batches.items()},
         **{f"steps_ms, {precision}": samples for precision, samples in results.steps.items()},
         **{f"inference_ms, {run}": samples for run, samples in results.engines.items()},
     }
-    return {
+    figures: dict[str, Any] = {
         measurement: {contender: sample.describe() for contender, sample in samples.items()}
         for measurement, samples in measurements.items()
     }
+    return figures | {"peak_memory_mb": results.peak_mb}
 
 
 def write(results: Results, document: dict[str, Any], docs: Path) -> None:
@@ -235,4 +220,4 @@ def write(results: Results, document: dict[str, Any], docs: Path) -> None:
 
     (docs / "benchmarks.json").write_text(json.dumps(document, indent=1) + "\n")
     (docs / "benchmarks.md").write_text(page(results, document))
-    plots.draw(results, docs / "images")
+    plots.draw(results, dollars(results), docs / "images")
