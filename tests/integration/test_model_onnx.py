@@ -442,7 +442,8 @@ def dies(sender: object, _job: object) -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def test_ctrl_c_ends_the_import(labels: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("seconds", [0.4, 0.8, 1.2, 2.0])
+def test_ctrl_c_ends_the_import(labels: Path, tmp_path: Path, seconds: float) -> None:
     command = [sys.executable, "scripts/model.py", "import", FILES / "resnet-old.onnx"]
     process = subprocess.Popen(
         [*command, "--labels", labels, "--to", tmp_path / "to"],
@@ -451,7 +452,7 @@ def test_ctrl_c_ends_the_import(labels: Path, tmp_path: Path) -> None:
         text=True,
         start_new_session=True,
     )
-    time.sleep(2)
+    time.sleep(seconds)
     os.killpg(process.pid, signal.SIGINT)
     _, errors = process.communicate(timeout=60)
     assert process.returncode != 0

@@ -5,7 +5,7 @@ import re
 import signal
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from multiprocessing import get_context
+from multiprocessing import get_context, resource_tracker
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -93,7 +93,9 @@ def _run_apart(job: _Job) -> _Outcome:
     context = get_context("spawn")
     receiver, sender = context.Pipe(duplex=False)
     process = context.Process(target=_work, args=(sender, job), daemon=True)
-    # Ctrl-C is for the command alone, which ends this process.
+    # Ctrl-C is for the command alone, which ends this process. (Python's tracker of shared memory
+    # unblocks the signal when it starts: first, then.)
+    resource_tracker.ensure_running()
     signals = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         process.start()
