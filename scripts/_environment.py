@@ -24,8 +24,10 @@ def is_environment():
 
 
 def show(kind, error, trace):
-    """Show a package that is missing as one line, every other error as Python does."""
-    if issubclass(kind, ImportError) and error.name and error.name.split(".")[0] not in OURS:
+    """Show Ctrl-C and a package that is missing as one line, other errors as Python does."""
+    if issubclass(kind, KeyboardInterrupt):
+        sys.stderr.write("Error: interrupted\n")
+    elif issubclass(kind, ImportError) and error.name and error.name.split(".")[0] not in OURS:
         sys.stderr.write("Error: .venv lacks %s: run `make setup`\n" % error.name)  # noqa: UP031
     else:
         sys.__excepthook__(kind, error, trace)

@@ -7,8 +7,10 @@ interrupted: what Ctrl-C leaves behind, in words.
 usage_status: the exit status of a wrong argument.
 """
 
+import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import click
@@ -64,6 +66,27 @@ class Command(click.Command):
 
 class Group(Command, click.Group):
     """Commands below one name; their failures are as those of ``Command``."""
+
+
+@contextmanager
+def hold_interrupts() -> Iterator[None]:
+    """Let Ctrl-C take effect at the end, not within.
+
+    NumPy and OpenCV, interrupted while they are imported, raise an ImportError about NumPy's core.
+    """
+    is_interrupted = False
+
+    def hold(*_: object) -> None:
+        nonlocal is_interrupted
+        is_interrupted = True
+
+    before = signal.signal(signal.SIGINT, hold)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if is_interrupted:
+        raise KeyboardInterrupt
 
 
 def _fail(message: str, status: int = 1) -> int:

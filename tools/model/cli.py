@@ -5,7 +5,7 @@ from importlib import import_module
 
 import click
 
-from tools.command import Group
+from tools.command import Group, hold_interrupts
 
 # Each command, in the order of the help: its module in tools.model.commands, and what it does. A
 # module is imported when its command runs: MXNet, OpenCV and boto3 take seconds.
@@ -34,7 +34,8 @@ class Commands(Group):
         if cmd_name not in COMMANDS:
             return None
         module, _ = COMMANDS[cmd_name]
-        command: click.Command = import_module(f"tools.model.commands.{module}").command
+        with hold_interrupts():
+            command: click.Command = import_module(f"tools.model.commands.{module}").command
         return command
 
     def format_commands(self, _ctx: click.Context, formatter: click.HelpFormatter) -> None:
