@@ -72,7 +72,7 @@ def _bars(samples: Mapping[str, Sample], label: str, path: Path) -> None:
 
 def _phases(phases: Mapping[str, list[Any]], path: Path) -> None:
     figure, axes = plt.subplots(figsize=(7, 2.6), layout="constrained")
-    colors = mpl.colormaps["tab20"].colors
+    colors = mpl.color_sequences["tab20"]
     phase_colors: dict[str, Any] = {}
     for row, (kind, runs) in enumerate(reversed(list(phases.items()))):
         last = 0.0

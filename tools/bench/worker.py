@@ -27,7 +27,7 @@ CONTEXT = SimpleNamespace(
     memory_limit_in_mb="1769",
     invoked_function_arn="arn:aws:lambda:eu-central-1:123456789012:function:bench",
     function_version="1",
-    get_remaining_time_in_millis=lambda: 30_000,
+    get_remaining_time_in_millis=lambda: 300_000,
 )
 
 # The images of requests (see images.py): the first as a phone's thumbnail, the second as ImageNet's
