@@ -124,7 +124,7 @@ def test_limits_are_greatest_or_least_values() -> None:
 
 
 def test_page_has_every_section() -> None:
-    page = report.page(results(), document())
+    page = report.page(document())
     assert [line[3:] for line in page.splitlines() if line.startswith("## ")] == [
         "Start-up", "Warm requests", "Inference alone", "Batches", "Decoding", "Load", "Package",
     ]  # fmt: skip
@@ -183,7 +183,11 @@ def test_cost_section_reads_the_measured_times() -> None:
 
 def test_table_of_samples_compares_with_the_first() -> None:
     table = report.sample_table(
-        "contender", {"ours": Sample([[1.0, 2.0, 3.0]]), "theirs": Sample([[4.0] * 3])}
+        "contender",
+        {
+            "ours": Sample([[1.0, 2.0, 3.0]]).describe(),
+            "theirs": Sample([[4.0] * 3]).describe(),
+        },
     )
     assert table.splitlines()[2:] == [
         "| ours | 2 | 1 to 3 | 3 | 1.00 |",

@@ -92,7 +92,7 @@ def main(
             "package": machine.package(),
         }
     to.mkdir(parents=True, exist_ok=True)
-    report.write(results, document, to)
+    report.write(document, to)
     for ratio, value in document["ratios"].items():
         verdict = ""
         if limit := ratios.LIMITS.get(ratio):

@@ -3,13 +3,18 @@
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 from jinja2 import Environment, StrictUndefined
 
 from tools.bench import cost
-from tools.bench.contenders import Sample
 from tools.bench.measure import HANDLERS, IMPORTS, TORCH_ENGINES, Results, engine_run
+
+# docs/benchmarks.json.
+type Document = Mapping[str, Any]
+# By contender: median, quartiles and count, as Sample.describe gives them.
+type Figures = Mapping[str, Mapping[str, float]]
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -19,50 +24,42 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "\n".join(f"| {line} |" if line != rule else f"|{line}|" for line in lines) + "\n"
 
 
-def sample_table(
-    name: str, samples: Mapping[str, Sample], unit: str = "ms", factor: float = 1
-) -> str:
+def sample_table(name: str, samples: Figures, unit: str = "ms") -> str:
     """A table of samples: median, quartiles, count, and each median over the first's."""
-    first = next(iter(samples.values())).median
+    first = next(iter(samples.values()))["median"]
     rows = []
-    for contender, sample in samples.items():
-        figures = sample.describe()
-        low, middle, high = (figures[key] * factor for key in ("p25", "median", "p75"))
-        rows.append(
-            [
-                contender,
-                f"{middle:.3g}",
-                f"{low:.3g} to {high:.3g}",
-                str(figures["count"]),
-                f"{sample.median / first:.2f}",
-            ]
-        )
+    for contender, figures in samples.items():
+        low, middle, high = (figures[key] for key in ("p25", "median", "p75"))
+        ratio = middle / first
+        cells = f"{middle:.3g}", f"{low:.3g} to {high:.3g}", str(figures["count"]), f"{ratio:.2f}"
+        rows.append([contender, *cells])
     return table([name, f"median, {unit}", "quartiles", "runs", "ratio"], rows)
 
 
-def page(results: Results, document: Mapping[str, Any]) -> str:
-    """The text of docs/benchmarks.md. document: docs/benchmarks.json."""
-    imports = {IMPORTS[module]: sample for module, sample in results.imports.items()}
-    bundle = Sample([[run["bundle"] for run in results.phases["ours"]]]).median * 1000
+def page(document: Document) -> str:
+    """The text of docs/benchmarks.md."""
+    runs = document["runs"]
+    imports = {IMPORTS[module]: figures for module, figures in runs["imports_ms"].items()}
+    inference = _named(runs, "inference_ms, ")
     template = Environment(undefined=StrictUndefined, autoescape=False).from_string(  # noqa: S701
         Path(__file__).with_name("page.md.jinja").read_text()
     )
     return (
         template.render(
             document=document,
-            torch=any(set(TORCH_ENGINES) & set(samples) for samples in results.engines.values()),
+            torch=any(set(TORCH_ENGINES) & set(samples) for samples in inference.values()),
             short=short(document),
-            starts=sample_table("start-up", results.starts, "s"),
-            cold_starts=cold_starts(results),
-            phases=phases(results),
-            bundle_ms=bundle,
+            starts=sample_table("start-up", runs["start_s"], "s"),
+            cold_starts=cold_starts(runs),
+            phases=phases(runs["phases_ms"]),
+            bundle_ms=runs["phases_ms"]["ours"]["bundle"],
             imports=sample_table("a bare interpreter, and", imports),
-            steps=steps(results),
-            requests=[sample_table(run, samples) for run, samples in results.requests.items()],
-            memory=memory(results),
-            engines=[sample_table(run, samples) for run, samples in results.engines.items()],
-            batches=batches(results),
-            preparation=sample_table("12 MP to tensor", results.preparation),
+            steps=steps(_named(runs, "steps_ms, ")),
+            requests=[sample_table(*each) for each in _named(runs, "request_ms, ").items()],
+            memory=memory(runs["peak_memory_mb"]),
+            engines=[sample_table(*each) for each in inference.items()],
+            batches=batches(runs),
+            preparation=sample_table("12 MP to tensor", runs["preparation_ms"]),
             load=load(document["load"]),
             package=package(document["package"]),
         ).rstrip()
@@ -70,7 +67,14 @@ def page(results: Results, document: Mapping[str, Any]) -> str:
     )
 
 
-def short(document: Mapping[str, Any]) -> str:
+def _named(runs: Mapping[str, Any], prefix: str) -> dict[str, Any]:
+    """The measurements whose names begin with ``prefix``, by the rest of their names."""
+    return {
+        name.removeprefix(prefix): each for name, each in runs.items() if name.startswith(prefix)
+    }
+
+
+def short(document: Document) -> str:
     """What a reader wants to know first: ours beside a handler of today and the one of 2017."""
     runs = document["runs"]
     rows = [_short_row(runs, name) for name in HANDLERS]
@@ -88,7 +92,7 @@ def _short_row(runs: Mapping[str, Any], name: str) -> list[str]:
     ]
 
 
-def summary(document: Mapping[str, Any]) -> str:
+def summary(document: Document) -> str:
     """The README's section on benchmarks. document: docs/benchmarks.json."""
     load = " ".join(
         f"At {run['rate']:.0f} requests a second for {run['seconds']:.0f} s, two environments with"
@@ -98,72 +102,66 @@ def summary(document: Mapping[str, Any]) -> str:
     return f"{short(document)}\n{load}"
 
 
-def dollars(results: Results) -> dict[str, float]:
-    """A million photographs of 234 KB on Lambda, without a gateway, at 1,769 MB, by contender."""
+def dollars(document: Document) -> dict[str, float]:
+    """A million photographs of 234 KB by function URL, at 1,769 MB, by contender."""
     prices = cost.Prices.read(cost.PRICES)
     return {
-        name: cost.million(prices, sample.median, 1769)["function URL"]
-        for name, sample in results.requests["234 KB"].items()
+        name: cost.million(prices, figures["median"], 1769)["function URL"]
+        for name, figures in document["runs"]["request_ms, 234 KB"].items()
     }
 
 
-def cold_starts(results: Results) -> str:
+def cold_starts(runs: Mapping[str, Any]) -> str:
     """Start-up after the system forgot what it read from disks; empty: it may not be told to."""
-    if not results.cold_starts:
-        return ""
     rows = []
-    for name, sample in results.cold_starts.items():
-        warm = results.starts[name].median
-        read = results.read_mb[name].median
-        runs = len(sample.values)
-        ratio = sample.median / warm
-        figures = f"{sample.median:.2f}", f"{warm:.2f}", f"{ratio:.2f}", f"{read:.0f}", str(runs)
-        rows.append([name, *figures])
-    return table(["cold disk", "median, s", "warm, s", "ratio", "read, MB", "runs"], rows)
+    for name, figures in runs["cold_start_s"].items():
+        cold, warm = figures["median"], runs["start_s"][name]["median"]
+        read = runs["cold_start_read_mb"][name]["median"]
+        cells = f"{cold:.2f}", f"{warm:.2f}", f"{cold / warm:.2f}", f"{read:.0f}"
+        rows.append([name, *cells, str(figures["count"])])
+    head = ["cold disk", "median, s", "warm, s", "ratio", "read, MB", "runs"]
+    return table(head, rows) if rows else ""
 
 
-def memory(results: Results) -> str:
+def memory(peaks: Mapping[str, float]) -> str:
     """The peak memory of each process that answered whole requests."""
-    rows = [[name, f"{peak:.0f}"] for name, peak in results.peak_mb.items()]
-    return table(["peak memory", "MB"], rows)
+    return table(["peak memory", "MB"], [[name, f"{peak:.0f}"] for name, peak in peaks.items()])
 
 
-def batches(results: Results) -> str:
+def batches(runs: Mapping[str, Any]) -> str:
     """Images a second of one environment, beside what its network alone would give."""
     rows = []
     for run, threads in (("one vCPU", 1), ("two vCPU", 2)):
-        for name, sample in results.batches[run].items():
+        for name, figures in runs[f"batch_images_s, {run}"].items():
             _, network, _ = HANDLERS[name]
-            engine = name.replace("Lite0 ", "")
-            alone = 8000 / results.engines[engine_run(network, 8, threads)][engine].median
-            figures = f"{sample.median:.0f}", f"{alone:.0f}", f"{sample.median / alone:.2f}"
-            rows.append([f"{name}, {run}", *figures])
+            inference = runs[f"inference_ms, {engine_run(network, 8, threads)}"]
+            alone = 8000 / inference[name.replace("Lite0 ", "")]["median"]
+            rate = figures["median"]
+            rows.append([f"{name}, {run}", f"{rate:.0f}", f"{alone:.0f}", f"{rate / alone:.2f}"])
     return table(["batches", "images/s", "network alone, images/s", "ratio"], rows)
 
 
-def phases(results: Results) -> str:
+def phases(kinds: Mapping[str, Any]) -> str:
     """The phases of a start-up: each one's median."""
     rows = []
-    for kind, runs in results.phases.items():
+    for kind, figures in kinds.items():
         last = 0.0
-        for index, (name, _) in enumerate(runs[0]["reached"]):
-            at = Sample([[run["reached"][index][1] for run in runs]]).median
-            rows.append([kind, name, f"{(at - last) * 1000:.0f}", f"{at * 1000:.0f}"])
+        for name, at in figures["reached"].items():
+            rows.append([kind, name, f"{at - last:.0f}", f"{at:.0f}"])
             last = at
     return table(["strategy", "phase", "takes, ms", "done at, ms"], rows)
 
 
-def steps(results: Results) -> str:
+def steps(kinds: Mapping[str, Figures]) -> str:
     """The steps of a warm request: each one's median, and its share of the whole."""
-    names = next(iter(results.steps.values()))
     rows = []
-    for step in names:
+    for step in next(iter(kinds.values())):
         row = [step]
-        for samples in results.steps.values():
-            share = samples[step].median / samples["in all"].median
-            row += [f"{samples[step].median:.2f}", f"{share:.1%}"]
+        for figures in kinds.values():
+            ms = figures[step]["median"]
+            row += [f"{ms:.2f}", f"{ms / figures['in all']['median']:.1%}"]
         rows.append(row)
-    head = [cell for kind in results.steps for cell in (f"{kind}, ms", "of all")]
+    head = [cell for kind in kinds for cell in (f"{kind}, ms", "of all")]
     return table(["step", *head], rows)
 
 
@@ -211,13 +209,26 @@ def as_json(results: Results) -> dict[str, Any]:
         measurement: {contender: sample.describe() for contender, sample in samples.items()}
         for measurement, samples in measurements.items()
     }
-    return figures | {"peak_memory_mb": results.peak_mb}
+    return figures | {
+        "phases_ms": {kind: _phases(runs) for kind, runs in results.phases.items()},
+        "peak_memory_mb": {name: round(peak, 1) for name, peak in results.peak_mb.items()},
+    }
 
 
-def write(results: Results, document: dict[str, Any], docs: Path) -> None:
+def _phases(runs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """When each phase was reached, and the bundle read, ms after the spawn: medians."""
+    reached = {
+        name: round(median(run["reached"][index][1] for run in runs) * 1000, 1)
+        for index, (name, _) in enumerate(runs[0]["reached"])
+    }
+    bundle = [run["bundle"] for run in runs if run["bundle"]]
+    return {"reached": reached, "bundle": round(median(bundle) * 1000, 1) if bundle else None}
+
+
+def write(document: Document, docs: Path) -> None:
     """Write benchmarks.json, benchmarks.md and the plots into the folder ``docs``."""
     from tools.bench import plots  # noqa: PLC0415  (matplotlib, for this alone)
 
     (docs / "benchmarks.json").write_text(json.dumps(document, indent=1) + "\n")
-    (docs / "benchmarks.md").write_text(page(results, document))
-    plots.draw(results, dollars(results), docs / "images")
+    (docs / "benchmarks.md").write_text(page(document))
+    plots.draw(document["runs"], dollars(document), docs / "images")
