@@ -90,8 +90,10 @@ def batch_handler(event: dict[str, Any], context: Any) -> list[dict[str, Any]]:
         requested = batch.parse_batch(event)
         record["images"] = len(requested.items)
         service = environment.service()
+        requested.check(service.model.sizes)
         sources = [item.source() for item in requested.items]
-        outcomes = service.pipeline.run(sources, _deadline(context, BATCH_RESERVE_S))
+        options = [requested.options] * len(sources)
+        outcomes = service.pipeline.run(sources, _deadline(context, BATCH_RESERVE_S), options)
         record["refused"] = dict(Counter(error.code for error in outcomes.errors))
         return batch.results(requested, outcomes, service.model.labels, service.model_info)
     except Exception as error:
@@ -108,7 +110,7 @@ def upload_handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
 
     Raises:
         InvalidRequest: the event is not from a queue.
-        SettingsError: there is no place for results.
+        SettingsError: there is no place for results, or none of the embeddings they should hold.
         ModelUnavailable: there is no model now. All messages are delivered again.
     """
     started = time.monotonic()
@@ -126,9 +128,11 @@ def upload_handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
         messages = parse_messages(event)
         record["images"] = len(messages)
         service = environment.service()
+        options = uploads.label_options(publisher.settings, service.model.sizes)
         outcomes = service.pipeline.run(
             [message.source() for message in messages],
             _deadline(context, BATCH_RESERVE_S),
+            [options] * len(messages),
             isolates=uploads.was_lost(messages),
         )
         answers = uploads.answers(messages, outcomes, service.model.labels, service.model_info)
@@ -164,7 +168,8 @@ def _answer(
     if request.path == "/health":
         return respond(200, service.health, request_id)
     if request.path == "/huggingface":
-        (result,) = _classify(service, (parse_task(request),), False, deadline, record)
+        image = parse_task(request, service.model.manifest.output.activation)
+        (result,) = _classify(service, (image,), False, deadline, record)
         return respond(200, task_body(result["labels"]), request_id)
     predict = parse_predict(request)
     results = _classify(service, predict.images, predict.many, deadline, record)
@@ -183,7 +188,9 @@ def _classify(
     record: Record,
 ) -> list[dict[str, Any]]:
     """The labels or the error of each image. The error of a single one is raised."""
-    outcomes = service.pipeline.run([image.source for image in images], deadline)
+    options = [image.options for image in images]
+    service.model.sizes.check(options)
+    outcomes = service.pipeline.run([image.source for image in images], deadline, options)
     record |= {
         "sources": sorted({kind(image.source) for image in images}),
         "images": len(images),
@@ -193,10 +200,7 @@ def _classify(
     }
     if outcomes.errors and not many:
         raise outcomes.errors[0]
-    return [
-        outcome.describe(image.options, service.model.labels)
-        for outcome, image in zip(outcomes.images, images, strict=True)
-    ]
+    return [outcome.describe(service.model.labels) for outcome in outcomes.images]
 
 
 def _deadline(context: Any, reserve_s: float) -> Deadline:

@@ -1,7 +1,7 @@
 """A tiny network that classifies images as red, green or blue.
 
-It is the mean colour of the image, one fully connected layer, and softmax, so that a test can
-compute the exact probabilities from the image.
+Its feature map is the image itself in 4 x 4 cells, its embedding the mean colour. One fully
+connected layer and softmax follow, so a test can compute probabilities and maps from the image.
 """
 
 import hashlib
@@ -13,10 +13,11 @@ from typing import Any
 import numpy as np
 
 NAMES = ("red", "green", "blue")
+SIZE, MAP = 32, 4
 WEIGHTS = np.array([[4, -2, -2], [-2, 4, -2], [-2, -2, 4]], np.float32)
 INPUT = {
     "name": "data",
-    "size": 32,
+    "size": SIZE,
     "resize": 36,
     "fit": "crop",
     "color": "RGB",
@@ -38,7 +39,12 @@ def write_bundle(folder: Path, **changes: Any) -> Path:
     from classifier.model.lean_mxnet import mx
 
     data = mx.sym.Variable("data")
-    mean = mx.sym.Flatten(mx.sym.mean(data, axis=(2, 3)))
+    cell = SIZE // MAP
+    features = mx.sym.Pooling(
+        data, kernel=(cell, cell), stride=(cell, cell), pool_type="avg", name="features"
+    )
+    mean = mx.sym.Pooling(features, kernel=(1, 1), global_pool=True, pool_type="avg", name="mean")
+    mean = mx.sym.Flatten(mean, name="embedding")
     symbol = mx.sym.FullyConnected(mean, num_hidden=3, name="fc")
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "colors-symbol.json").write_text(symbol.tojson())
@@ -55,7 +61,11 @@ def write_bundle(folder: Path, **changes: Any) -> Path:
         "version": "1",
         "files": {role: describe(folder, key) for role, key in keys.items()},
         "input": INPUT,
-        "output": {"probabilities": False},
+        "output": {
+            "probabilities": False,
+            "embedding": "embedding_output",
+            "features": "features_output",
+        },
         "precision": "float32",
         "source": "computed by hand",
     }

@@ -14,12 +14,16 @@ from classifier.location import S3Object
 from classifier.model.labels import Label, LabelOptions
 
 if TYPE_CHECKING:  # the pipeline brings NumPy and OpenCV, which start-up imports later
-    from classifier.pipeline import Outcomes
+    from classifier.model.layers import Sizes
+    from classifier.outcome import Outcomes
 
 # A state of Step Functions holds 256 KiB. Keys of the greatest length (1,024 bytes) and sixteen
 # of ImageNet's longest labels for each of sixty-four images stay just below that.
 MAX_ITEMS = 64
 MAX_TOP_K = 16
+# Embeddings and maps share that: a key of that length, its bucket and the model; a label; a number.
+_STATE_BYTES = 256 * 1024
+_ITEM_BYTES, _LABEL_BYTES, _NUMBER_BYTES = 1500, 160, 12
 
 type Result = dict[str, Any]
 
@@ -42,17 +46,38 @@ class Item:
 
 @dataclass(frozen=True)
 class Batch:
-    """The objects of one batch, and which labels of each to answer."""
+    """The objects of one batch, and what to answer of each."""
 
     items: tuple[Item, ...]
     options: LabelOptions = field(default_factory=LabelOptions)
+
+    def check(self, sizes: "Sizes") -> None:
+        """Check that the network of ``sizes`` has what the options ask for, and that it fits.
+
+        Raises:
+            InvalidRequest: it has not, or it does not.
+        """
+        if not self.options.needs_layers:
+            return
+        sizes.check([self.options])
+        labels = min(self.options.top_k, sizes.classes)
+        numbers = sizes.numbers(self.options)
+        item_bytes = _ITEM_BYTES + _LABEL_BYTES * labels + _NUMBER_BYTES * numbers
+        most = _STATE_BYTES // item_bytes
+        if len(self.items) > most:
+            raise InvalidRequest(
+                f"The embeddings and maps of {len(self.items)} images do not fit into a state of "
+                f"Step Functions. Set 'items_per_batch' to {most} or less."
+                if most
+                else "Not even one image's embedding and maps fit into a state of Step Functions."
+            )
 
 
 def parse_batch(event: Mapping[str, Any]) -> Batch:
     """The batch that ItemBatcher made: ``{"Items": […], "BatchInput": {…}}``.
 
-    ``BatchInput`` may hold ``bucket`` (of items that name none), ``top_k`` (1..MAX_TOP_K) and
-    ``min_probability`` (0..1).
+    ``BatchInput`` may hold ``bucket`` (of items that name none), ``top_k`` (1..MAX_TOP_K),
+    ``min_probability`` (0..1), ``embedding`` and ``explain``.
 
     Raises:
         InvalidRequest: the event is no such batch. A bad item raises nothing here.
@@ -72,9 +97,7 @@ def results(
 ) -> list[Result]:
     """A line of the results for each object of ``batch``; each holds ``model_info``."""
     return [
-        {"bucket": item.bucket, "key": item.key}
-        | model_info
-        | outcome.describe(batch.options, labels)
+        {"bucket": item.bucket, "key": item.key} | model_info | outcome.describe(labels)
         for item, outcome in zip(batch.items, outcomes.images, strict=True)
     ]
 

@@ -74,10 +74,12 @@ class UploadSettings:
     Attributes:
         results: Where results are written.
         tag_uploads: Whether objects get their best label as tags.
+        embed_uploads: Whether results hold embeddings.
     """
 
     results: S3Prefix
     tag_uploads: bool = False
+    embed_uploads: bool = False
 
     @classmethod
     def from_env(cls, env: Mapping[str, str]) -> Self:
@@ -86,17 +88,22 @@ class UploadSettings:
         Raises:
             SettingsError: a variable is missing or wrong.
         """
-        tag_uploads = env.get("TAG_UPLOADS", "").strip() or "false"
-        if tag_uploads not in ("true", "false"):
-            raise _wrong("TAG_UPLOADS", tag_uploads, "should be true or false")
         return cls(
             results=_s3_prefix(env, "UPLOAD_RESULTS", "for the results of uploads"),
-            tag_uploads=tag_uploads == "true",
+            tag_uploads=_switch(env, "TAG_UPLOADS"),
+            embed_uploads=_switch(env, "EMBED_UPLOADS"),
         )
 
 
 def _wrong(name: str, value: str, expected: str) -> SettingsError:
     return SettingsError(f"{name}={value!r}: {expected}")
+
+
+def _switch(env: Mapping[str, str], name: str) -> bool:
+    value = env.get(name, "").strip() or "false"
+    if value not in ("true", "false"):
+        raise _wrong(name, value, "should be true or false")
+    return value == "true"
 
 
 def _words(env: Mapping[str, str], name: str) -> list[str]:

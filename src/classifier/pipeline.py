@@ -11,69 +11,23 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
 from itertools import batched
-from typing import Any
 
-from classifier.errors import ImageTooLarge, InternalError, RequestError, describe
+from classifier.errors import ImageTooLarge, InternalError, RequestError
 from classifier.fetch.sources import Fetcher, Source
+from classifier.image.rectangle import seen_rectangle
 from classifier.image.tensor import Limits, Tensor, to_tensor
-from classifier.model.labels import Label, LabelOptions, Probabilities, top
+from classifier.model.activation_map import Evidence
+from classifier.model.labels import LabelOptions
+from classifier.model.layers import Outputs
 from classifier.model.network import BATCH, Model
 from classifier.net.deadline import Deadline, elapsed_ms
+from classifier.outcome import Outcome, Outcomes
 
 # Downloads side by side.
 DOWNLOADS = 16
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass
-class Outcome:
-    """What became of one image.
-
-    Attributes:
-        probabilities: (classes,) float32; None where there is an error.
-        error: Why there are none.
-        bytes: Size of the encoded image.
-        fetch_ms: How long fetching took.
-        decode_ms: How long decoding and preprocessing took.
-    """
-
-    probabilities: Probabilities | None = None
-    error: RequestError | None = None
-    bytes: int = 0
-    fetch_ms: float = 0.0
-    decode_ms: float = 0.0
-
-    def describe(self, options: LabelOptions, labels: tuple[Label, ...]) -> dict[str, Any]:
-        """The labels or the error, as answers and results of batches have them."""
-        if self.error is not None:
-            return {"error": describe(self.error)}
-        assert self.probabilities is not None
-        predictions = top(self.probabilities, labels, options)
-        return {"labels": [prediction.describe() for prediction in predictions]}
-
-
-@dataclass
-class Outcomes:
-    """What became of all images of one call, in order. ``inference_ms`` is of all together."""
-
-    images: list[Outcome]
-    inference_ms: float = 0.0
-
-    @property
-    def errors(self) -> list[RequestError]:
-        """Of the images that failed."""
-        return [image.error for image in self.images if image.error is not None]
-
-    def timing_ms(self) -> dict[str, float]:
-        """How long each stage took. Images share their time, so of several the slowest counts."""
-        return {
-            "fetch": max(image.fetch_ms for image in self.images),
-            "decode": max(image.decode_ms for image in self.images),
-            "inference": self.inference_ms,
-        }
 
 
 class Pipeline:
@@ -93,17 +47,23 @@ class Pipeline:
         self._threads = threads
 
     def run(
-        self, sources: Sequence[Source], deadline: Deadline, *, isolates: bool = False
+        self,
+        sources: Sequence[Source],
+        deadline: Deadline,
+        options: Sequence[LabelOptions],
+        *,
+        isolates: bool = False,
     ) -> Outcomes:
         """Classify the images at ``sources``. One bad image never spoils the others.
 
         Args:
             sources: Any number.
             deadline: Of the downloads.
+            options: What is asked for of each.
             isolates: Each image is decoded in a process of its own, which takes 0.3 s longer. An
                 image that ends it is one error.
         """
-        outcomes = Outcomes([Outcome() for _ in sources])
+        outcomes = Outcomes([Outcome(options=each) for each in options])
         images = self._fetch_ahead(sources, outcomes.images, deadline)
         tensors = self._decode_all(images, outcomes.images, deadline if isolates else None)
         batches = batched(tensors, BATCH)
@@ -178,14 +138,26 @@ class Pipeline:
                 from classifier.image.isolated import to_tensor_isolated  # noqa: PLC0415
 
                 tensor = to_tensor_isolated(data, preprocessing, self._limits, isolated_until)
+            if outcome.options.explain:
+                outcome.rectangle = seen_rectangle(data, preprocessing)
         outcome.decode_ms = elapsed_ms(started)
         return tensor
 
     def _classify(self, batch: Sequence[tuple[Outcome, Tensor]], outcomes: Outcomes) -> None:
         started = time.monotonic()
-        rows = self._model.classify([tensor for _, tensor in batch])
-        for (outcome, _), row in zip(batch, rows, strict=True):
-            outcome.probabilities = row
+        tensors = [tensor for _, tensor in batch]
+        if any(outcome.options.needs_layers for outcome, _ in batch):
+            outputs = self._model.classify_with_layers(tensors)
+        else:
+            outputs = Outputs(self._model.classify(tensors))
+        for index, (outcome, _) in enumerate(batch):
+            outcome.probabilities = outputs.probabilities[index]
+            if outcome.options.embedding and outputs.embeddings is not None:
+                outcome.embedding = outputs.embeddings[index]
+            if outcome.rectangle is not None and outputs.features is not None:
+                outcome.evidence = Evidence(
+                    outputs.features[index], self._model.last_weights, outcome.rectangle
+                )
         outcomes.inference_ms = round(outcomes.inference_ms + elapsed_ms(started), 1)
 
 

@@ -44,7 +44,7 @@ class Service:
         """The answer of ``/health``."""
         licence = self.model.manifest.licence
         health = {"status": "ok", "classes": len(self.model.labels)} | self.model_info
-        return health | ({"licence": licence} if licence else {})
+        return health | ({"licence": licence} if licence else {}) | self.model.sizes.describe()
 
 
 def _pipeline(settings: Settings, model: Model, s3: S3Client) -> Pipeline:

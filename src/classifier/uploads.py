@@ -13,9 +13,11 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from classifier.api.upload_event import Message, Upload
+from classifier.config import UploadSettings
 from classifier.errors import (
     ImageTooLarge,
     NotFound,
+    SettingsError,
     UndecodableImage,
     UnsupportedImageType,
     describe,
@@ -25,13 +27,13 @@ from classifier.model.labels import Label, LabelOptions
 from classifier.s3.errors import ObjectDeleted, ObjectReplaced
 
 if TYPE_CHECKING:  # the pipeline brings NumPy and OpenCV, which start-up imports later
-    from classifier.pipeline import Outcome, Outcomes
+    from classifier.model.layers import Sizes
+    from classifier.outcome import Outcome, Outcomes
 
 SOURCE = "image-classification"
 CLASSIFIED, REFUSED = "Image Classified", "Image Refused"
 # Errors of the image itself. After any other the message is delivered again.
 _FINAL = (ImageTooLarge, UndecodableImage, UnsupportedImageType, NotFound)
-_OPTIONS = LabelOptions()
 # Of a key, in UTF-8. https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-keys.html
 _MAX_KEY_BYTES = 1024
 
@@ -54,6 +56,17 @@ class Answer:
     failure: str = ""
 
 
+def label_options(settings: UploadSettings, sizes: "Sizes") -> LabelOptions:
+    """What the results of uploads hold.
+
+    Raises:
+        SettingsError: they should hold embeddings, and the model has none.
+    """
+    if settings.embed_uploads and not sizes.embedding:
+        raise SettingsError("EMBED_UPLOADS='true': this model has no embedding")
+    return LabelOptions(embedding=settings.embed_uploads)
+
+
 def was_lost(messages: Sequence[Message]) -> bool:
     """Whether one of the images may have ended the function.
 
@@ -71,7 +84,7 @@ def answers(
 ) -> list[Answer]:
     """What becomes of each message; each result holds ``model_info``."""
     return [
-        _answer(message, outcome, labels, model_info)
+        _answer(message, outcome, outcome.describe(labels), model_info)
         for message, outcome in zip(messages, outcomes.images, strict=True)
     ]
 
@@ -109,10 +122,12 @@ def result_location(upload: Upload, results: S3Prefix) -> S3Object:
 def event_entry(result: Result, location: S3Object) -> dict[str, str]:
     """The entry of EventBridge's PutEvents for ``result``, which is stored at ``location``.
 
-    Its detail is the result, the result's place, and as ``best`` the most probable label alone. A
-    rule cannot say that two conditions hold for the same member of a list.
+    Its detail is the result without the embedding, which no rule can match, the result's place, and
+    as ``best`` the most probable label alone. A rule cannot say that two conditions hold for the
+    same member of a list.
     """
     detail = result | {"result": str(location)}
+    detail.pop("embedding", None)
     if result.get("labels"):
         detail["best"] = result["labels"][0]
     return {
@@ -128,7 +143,7 @@ def is_below(upload: Upload, results: S3Prefix) -> bool:
 
 
 def _answer(
-    message: Message, outcome: "Outcome", labels: tuple[Label, ...], model_info: Result
+    message: Message, outcome: "Outcome", description: Result, model_info: Result
 ) -> Answer:
     upload, error = message.upload, outcome.error
     if upload is None:
@@ -140,7 +155,7 @@ def _answer(
         error = NotFound("The object was deleted before it was classified.")
     if error is not None and not isinstance(error, _FINAL):
         return Answer(message.id, upload, failure=error.code)
-    members = {"error": describe(error)} if error else outcome.describe(_OPTIONS, labels)
+    members = {"error": describe(error)} if error else description
     return Answer(message.id, upload, asdict(upload) | model_info | members)
 
 

@@ -338,6 +338,20 @@ def test_invalid_options_are_not_retried(machine: Callable[..., Machine], s3: An
     assert machine_.step_functions.waits == []
 
 
+def test_lines_hold_embeddings_where_they_are_asked_for(
+    machine: Callable[..., Machine], s3: Any
+) -> None:
+    labels = put_images(s3, 12)
+    machine_ = machine()
+    name, end = machine_.run(bucket="images", prefix="many/", embedding=True, items_per_batch=8)
+    assert end.status == "SUCCEEDED"
+    lines, _ = machine_.lines(name)
+    assert len(lines) == len(labels)
+    for line in lines:
+        assert len(line["embedding"]) == 3
+        assert np.linalg.norm(line["embedding"]) == pytest.approx(1, abs=1e-6)
+
+
 def test_throttled_executions_wait_and_succeed(machine: Callable[..., Machine], s3: Any) -> None:
     labels = put_images(s3, 60)
 

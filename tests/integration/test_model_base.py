@@ -56,7 +56,7 @@ def test_a_bundle_without_an_embedding_is_no_base(tmp_path: Path) -> None:
     import colors
 
     with pytest.raises(ToolError, match="colors: its manifest names no embedding"):
-        Base(read_bundle(Folder(colors.write_bundle(tmp_path / "colors"))))
+        Base(read_bundle(Folder(colors.write_bundle(tmp_path, output={"probabilities": False}))))
 
 
 def test_a_last_layer_on_the_corners_of_the_feature_map(digits: np.ndarray, tmp_path: Path) -> None:

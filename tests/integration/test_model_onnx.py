@@ -22,6 +22,7 @@ from classifier.errors import BundleError
 from classifier.image.preprocessing import Preprocessing
 from classifier.model.bundle import Folder, read_bundle
 from classifier.model.lean_mxnet import mx
+from classifier.model.network import Model
 from tools.errors import ToolError
 from tools.model import cli as tool
 from tools.model.files import open_folder
@@ -78,7 +79,7 @@ def test_there_are_all_networks():
 
 def import_here(file: Path, labels: Path, *images: Path) -> tuple[NewBundle, tuple[str, ...]]:
     """What the import does in a process of its own, in this one: quicker, and not limited."""
-    job = importer._Job(file, labels, Choices(), file.stem, images)
+    job = importer._Job(file, labels, Choices(), None, file.stem, images)
     return importer._import(job, read_model(file))
 
 
@@ -126,7 +127,38 @@ def test_imported_network_is_quantized(
     assert tool.main([str(argument) for argument in arguments]) == 0
     note = json.loads((int8 / "manifest.json").read_bytes())["quantization"]
     assert note["agreement"] >= 0.5
-    assert b"quantized" in read_bundle(Folder(int8)).symbol
+    assert note["embedding_cosine"] > 0.95
+    bundle = read_bundle(Folder(int8))
+    assert b"quantized" in bundle.symbol
+    before, after = (Model.load(each).sizes for each in (read_bundle(Folder(float32)), bundle))
+    assert after == before
+
+
+# Of the others the last layer stands on a norm (ConvNeXt) or on another such layer (VGG).
+WITHOUT_MAPS = ("convnext", "vgg")
+
+
+@pytest.mark.parametrize("network", NETWORKS)
+def test_layers_of_imported_networks_are_found(network: str, labels: Path) -> None:
+    bundle, remarks = import_here(FILES / f"{network}.onnx", labels)
+    model = bundle.model()
+    assert f"embedding: {model.sizes.embedding} numbers" in remarks
+    assert model.sizes.embedding > 1
+    has_maps = not network.startswith(WITHOUT_MAPS)
+    assert (model.sizes.map is not None) == has_maps
+    if not has_maps:
+        assert "maps: none: its last layer is no linear one on the average of a feature map" in (
+            remarks
+        )
+        return
+    size = bundle.preprocessing.size
+    tensors = np.random.default_rng(1).standard_normal((2, 3, size, size), np.float32)
+    outputs = model.classify_with_layers(list(tensors))
+    assert outputs.features is not None
+    evidence = outputs.features.mean((2, 3)) @ model.last_weights.T
+    logits = np.log(outputs.probabilities)
+    difference = (evidence[0] - evidence[1]) - (logits[0] - logits[1])
+    np.testing.assert_allclose(difference - difference.mean(), 0, atol=1e-3)
 
 
 @pytest.mark.parametrize("groups", [1, 4, 32])
@@ -195,13 +227,13 @@ def test_convolution_activation_and_sum_are_fused(
 
 
 def imported(
-    exported: onnx.ModelProto, folder: Path, choices: Choices | None = None, **options: str
+    exported: onnx.ModelProto, folder: Path, choices: Choices | None = None
 ) -> tuple[NewBundle, list[str]]:
     labels = folder / "numbered.txt"
     labels.write_text("a\nb\nc\nd\n")
     path = onnx_models.saved(exported, folder / "network.onnx")
     remarks: list[str] = []
-    bundle = import_onnx(path, labels, choices or Choices(), report=remarks.append, **options)
+    bundle = import_onnx(path, labels, choices or Choices(), report=remarks.append)
     return bundle, remarks
 
 
@@ -230,7 +262,7 @@ def test_softmax_at_the_end_is_recognised(
 def test_what_is_assumed_is_said(tmp_path: Path) -> None:
     bundle, remarks = imported(small(), tmp_path)
     assert (bundle.preprocessing.size, bundle.preprocessing.resize) == (224, 256)
-    assert remarks[:-1] == [
+    assert remarks[:-3] == [
         "size 224: assumed, the graph leaves it open (--size)",
         "crop, short side to 256: assumed (--fit, --resize)",
         "color RGB: assumed (--color)",
@@ -244,18 +276,18 @@ def test_what_is_given_is_not_assumed(tmp_path: Path) -> None:
     choices = Choices(
         size=24, fit="squash", color="BGR", scale=1.0, mean=(1.0, 2.0, 3.0), std=(4.0, 5.0, 6.0)
     )
-    bundle, remarks = imported(small(), tmp_path, choices, name="own")
+    bundle, remarks = imported(small(), tmp_path, choices)
     expected = Preprocessing("data", 24, 24, "squash", "BGR", 1.0, (1, 2, 3), (4, 5, 6))
     assert bundle.preprocessing == expected
-    assert bundle.name == "own"
-    assert len(remarks) == 1
+    assert bundle.name == "network"  # the file's
+    assert len(remarks) == 3
 
 
 def test_preprocessing_of_a_network_that_is_alike(tmp_path: Path) -> None:
     like = Preprocessing(size=32, resize=40, fit="crop", color="BGR", scale=0.5)
     bundle, remarks = imported(small(), tmp_path, Choices(like=like))
     assert bundle.preprocessing == like
-    assert len(remarks) == 1
+    assert len(remarks) == 3
     fixed = small(shape=(1, 3, 16, 16))
     bundle, _ = imported(
         fixed, tmp_path, Choices(like=dataclasses.replace(like, size=16, resize=20))

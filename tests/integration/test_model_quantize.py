@@ -13,6 +13,7 @@ import checkpoints
 import numpy as np
 import pytest
 
+from classifier.image.preprocessing import Preprocessing
 from classifier.model.binding import Batch, Input, bind
 from classifier.model.bundle import Bundle, Folder, read_bundle
 from classifier.model.labels import IMAGENET_LABELS
@@ -23,10 +24,13 @@ from tools.model.architectures.resnet import ResNet
 from tools.model.checkpoint import state_bundle
 from tools.model.commands import int8
 from tools.model.comparison import Comparison
+from tools.model.crops import crops
 from tools.model.digits import held_out_digits
 from tools.model.evaluate import probabilities
 from tools.model.images import find_images
-from tools.model.quantize import split
+from tools.model.mxnet_files import params_file
+from tools.model.new_bundle import NewBundle
+from tools.model.quantize import quantize, split
 
 ROOT = Path(__file__).parents[2]
 DEMO = ROOT / "models" / "demo"
@@ -228,3 +232,44 @@ def test_crops_calibrate_a_network_of_imagenet(
     assert note["images"] == "crops of scikit-learn's two photographs"
     assert note["calibration_images"] == 48
     assert "same first label" in capsys.readouterr().out
+
+
+def test_int8_with_relu6_answers_a_single_image_alike_before_and_after_a_batch(
+    tmp_path: Path,
+) -> None:
+    """The network is bound for a batch; that must not change what is bound for single images."""
+    random = np.random.default_rng(0)
+    x = mx.sym.Convolution(
+        mx.sym.Variable("data"), kernel=(3, 3), num_filter=8, no_bias=True, name="conv"
+    )
+    x = mx.sym.clip(mx.sym.BatchNorm(x, fix_gamma=False, name="norm"), a_min=0, a_max=6)
+    x = mx.sym.Flatten(mx.sym.Pooling(x, kernel=(1, 1), global_pool=True, pool_type="avg"))
+    x = mx.sym.FullyConnected(x, num_hidden=10, name="last")
+    arguments = {
+        "conv_weight": random.normal(size=(8, 3, 3, 3)),
+        "norm_gamma": np.full(8, 4),
+        "norm_beta": np.full(8, 2),
+        "last_weight": random.normal(size=(10, 8)),
+        "last_bias": random.normal(size=10),
+    }
+    auxiliary = {"norm_moving_mean": np.zeros(8), "norm_moving_var": np.ones(8)}
+    labels = "".join(f"label {number}\n" for number in range(10)).encode()
+    float32 = NewBundle(
+        name="relu6",
+        preprocessing=Preprocessing(size=32, resize=32, scale=1 / 255),
+        probabilities=False,
+        source="a test",
+        symbol=x.tojson().encode(),
+        params=params_file(arguments, auxiliary),
+        labels=labels,
+    )
+    float32.write(tmp_path)
+    bundle = read_bundle(Folder(tmp_path))
+    images = crops(8)
+    int8 = quantize(bundle, labels, images, method="naive", advance=lambda: None).model()
+    tensors = [image.tensor(float32.preprocessing) for image in images]
+    singles = [int8.classify([tensor])[0] for tensor in tensors]
+    batch = int8.classify(tensors)
+    np.testing.assert_allclose(batch, float32.model().classify(tensors), atol=0.05)
+    np.testing.assert_allclose(batch, singles, atol=1e-6)
+    np.testing.assert_allclose([int8.classify([each])[0] for each in tensors], singles, atol=1e-6)

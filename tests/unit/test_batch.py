@@ -10,7 +10,8 @@ from classifier import batch
 from classifier.errors import InvalidRequest, ModelUnavailable
 from classifier.location import S3Object
 from classifier.model.labels import Label
-from classifier.pipeline import Outcome, Outcomes
+from classifier.model.layers import Sizes
+from classifier.outcome import Outcome, Outcomes
 
 
 def event(*items: Any, **common: Any) -> dict[str, Any]:
@@ -82,6 +83,7 @@ def test_an_item_without_a_bucket_anywhere_is_an_error() -> None:
         (event({}, min_probability=1.1), "min_probability"),
         (event({}, min_probability=float("nan")), "min_probability"),
         (event({}, min_probability="0"), "min_probability"),
+        (event({}, embedding="true"), "embedding"),
     ],
 )
 def test_an_event_that_is_no_batch_is_refused(bad: dict[str, Any], word: str) -> None:
@@ -92,9 +94,8 @@ def test_an_event_that_is_no_batch_is_refused(bad: dict[str, Any], word: str) ->
 def test_a_line_of_the_results() -> None:
     labels = (Label("c0", "red"), Label("", "green"), Label("c2", "blue"))
     parsed = batch.parse_batch(event({"Key": "a"}, {"Key": "b"}, top_k=2, min_probability=0.2))
-    outcomes = Outcomes(
-        [Outcome(np.array([0.5, 0.1, 0.4], np.float32)), Outcome(error=ModelUnavailable("no"))]
-    )
+    good = Outcome(np.array([0.5, 0.1, 0.4], np.float32), options=parsed.options)
+    outcomes = Outcomes([good, Outcome(error=ModelUnavailable("no"))])
     first, second = batch.results(parsed, outcomes, labels, {"model": {"name": "m"}})
     assert first == {
         "bucket": "images",
@@ -118,6 +119,40 @@ def test_the_largest_answer_fits_into_a_state() -> None:
     item = {"Bucket": "b" * 63, "Key": "k" * 1024}
     parsed = batch.parse_batch(event(*[item] * batch.MAX_ITEMS, top_k=batch.MAX_TOP_K))
     model_info = {"model": {"name": "resnet-18-int8", "version": "2026-11-22"}}
-    outcomes = Outcomes([Outcome(longest / 1e3 + 1e-7)] * batch.MAX_ITEMS)
+    outcome = Outcome(longest / 1e3 + 1e-7, options=parsed.options)
+    outcomes = Outcomes([outcome] * batch.MAX_ITEMS)
     lines = batch.results(parsed, outcomes, labels, model_info)
     assert len(json.dumps(lines)) < 262_144
+
+
+def embedding_batch(count: int, **options: Any) -> batch.Batch:
+    item = {"Bucket": "b" * 63, "Key": "k" * 1024}
+    return batch.parse_batch(event(*[item] * count, embedding=True, **options))
+
+
+@pytest.mark.parametrize(("length", "most"), [(512, 31), (1280, 14), (5120, 4)])
+def test_as_many_embeddings_as_fit_into_a_state(length: int, most: int) -> None:
+    from classifier.model.labels import IMAGENET_LABELS, parse_labels
+
+    labels = parse_labels(IMAGENET_LABELS.read_bytes(), "labels")
+    longest = np.array([len(label.name) for label in labels], np.float32)
+    sizes = Sizes(classes=1000, embedding=length)
+    with pytest.raises(InvalidRequest, match=f"Set 'items_per_batch' to {most} or less"):
+        embedding_batch(most + 1).check(sizes)
+    parsed = embedding_batch(most)
+    parsed.check(sizes)
+    outcome = Outcome(
+        longest / 1e3 + 1e-7,
+        -np.random.default_rng(0).random(length, np.float32),
+        options=parsed.options,
+    )
+    model_info = {"model": {"name": "resnet-18-int8", "version": "2026-11-22"}}
+    lines = batch.results(parsed, Outcomes([outcome] * most), labels, model_info)
+    assert 0.8 * 262_144 < len(json.dumps(lines)) < 262_144
+
+
+def test_a_batch_without_embeddings_needs_no_layers() -> None:
+    item = {"Key": "k"}
+    batch.parse_batch(event(*[item] * 64)).check(Sizes(classes=3))
+    with pytest.raises(InvalidRequest, match="this model has none"):
+        embedding_batch(1).check(Sizes(classes=3))

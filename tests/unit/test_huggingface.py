@@ -18,7 +18,7 @@ def post(body: bytes, content_type: str, *, is_text: bool = False) -> HttpReques
 
 @pytest.mark.parametrize("content_type", ["image/jpeg", "application/octet-stream", ""])
 def test_the_body_is_the_image(content_type: str) -> None:
-    image = parse_task(post(b"bytes", content_type))
+    image = parse_task(post(b"bytes", content_type), "softmax")
     assert (image.source, image.options) == (Body(b"bytes"), LabelOptions())
 
 
@@ -28,7 +28,7 @@ def test_the_body_is_the_image(content_type: str) -> None:
 )
 def test_json_holds_the_image_and_parameters(parameters: Any, top_k: int) -> None:
     body = json.dumps({"inputs": "aGk=", "parameters": parameters}).encode()
-    image = parse_task(post(body, "application/json"))
+    image = parse_task(post(body, "application/json"), "softmax")
     assert (image.source, image.options.top_k) == (Base64("aGk="), top_k)
 
 
@@ -46,12 +46,25 @@ def test_json_holds_the_image_and_parameters(parameters: Any, top_k: int) -> Non
 )
 def test_a_wrong_task_is_refused(table: dict[str, Any], message: str) -> None:
     with pytest.raises(InvalidRequest, match=message):
-        parse_task(post(json.dumps(table).encode(), "application/json"))
+        parse_task(post(json.dumps(table).encode(), "application/json"), "softmax")
+
+
+def test_the_function_to_apply_is_the_models() -> None:
+    def parse(function: str) -> Base64:
+        table = {"inputs": "aGk=", "parameters": {"function_to_apply": function}}
+        request = post(json.dumps(table).encode(), "application/json")
+        image = parse_task(request, "sigmoid").source
+        assert isinstance(image, Base64)
+        return image
+
+    assert parse("sigmoid") == Base64("aGk=")
+    with pytest.raises(InvalidRequest, match="should be 'sigmoid'"):
+        parse("softmax")
 
 
 def test_an_image_that_arrived_as_text_is_refused() -> None:
     with pytest.raises(UnsupportedImageType, match="arrived as text"):
-        parse_task(post("\ufffd".encode(), "", is_text=True))
+        parse_task(post("\ufffd".encode(), "", is_text=True), "softmax")
 
 
 def test_the_answer_is_a_list_of_labels_and_scores() -> None:

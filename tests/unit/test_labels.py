@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from classifier.errors import BundleError
+from classifier.errors import BundleError, InvalidRequest
 from classifier.model.labels import (
     IMAGENET_LABELS,
     Label,
@@ -61,10 +61,27 @@ def test_top_probabilities_are_python_floats() -> None:
     ]
 
 
-def test_a_described_label_has_a_class_where_the_label_file_has_one() -> None:
+def test_the_class_of_a_label_without_an_identifier_is_its_name() -> None:
     assert Prediction(Label("n1", "cat"), 0.12345678).describe() == {
         "class": "n1",
         "label": "cat",
         "probability": 0.123457,
     }
-    assert Prediction(Label("", "dog"), 0.1).describe() == {"label": "dog", "probability": 0.1}
+    assert Prediction(Label("", "dog"), 0.1).describe() == {
+        "class": "dog",
+        "label": "dog",
+        "probability": 0.1,
+    }
+
+
+@pytest.mark.parametrize("name", ["embedding", "explain"])
+def test_switches_are_true_or_false(name: str) -> None:
+    assert getattr(LabelOptions.parse({}), name) is False
+    assert getattr(LabelOptions.parse({name: True}), name) is True
+    on = LabelOptions(**{name: True})
+    assert on.needs_layers
+    assert LabelOptions.parse({}, on) == on
+    assert not LabelOptions.parse({name: False}, on).needs_layers
+    for wrong in ("true", 1, None):
+        with pytest.raises(InvalidRequest, match=f"'{name}' should be true or false"):
+            LabelOptions.parse({name: wrong})

@@ -7,7 +7,7 @@ import pytest
 
 from classifier.errors import BundleError
 from classifier.image.preprocessing import Preprocessing
-from classifier.model.manifest import File, legacy_manifest, parse_manifest
+from classifier.model.manifest import File, Output, legacy_manifest, parse_manifest
 
 FILE = {"key": "a.bin", "bytes": 7, "sha256": "0" * 64}
 MANIFEST: dict[str, Any] = {
@@ -50,9 +50,14 @@ def test_every_field_is_read_and_unknown_ones_are_ignored() -> None:
         mean=(1.0, 2.0, 3.0),
         std=(4.0, 5.0, 6.5),
     )
-    assert manifest.output.probabilities is False
+    assert manifest.output == Output(probabilities=False, activation="softmax")
     assert manifest.precision == "int8"
     assert manifest.source == "made up"
+
+
+def test_independent_classes_are_read() -> None:
+    output = {"probabilities": True, "activation": "sigmoid"}
+    assert parse(MANIFEST | {"output": output}).output.activation == "sigmoid"
 
 
 def test_squash_needs_no_resize() -> None:
@@ -105,6 +110,8 @@ def test_legacy_manifest_describes_the_2017_model() -> None:
         ("input.std", [1, 0, 1]),
         ("output.probabilities", 1),
         ("output.probabilities", "yes"),
+        ("output.activation", "relu"),
+        ("output.activation", None),
         ("precision", "float16"),
         ("source", []),
     ],

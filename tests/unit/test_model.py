@@ -10,8 +10,10 @@ import numpy as np
 import pytest
 
 from classifier.errors import BundleError
+from classifier.model.activation import sigmoid, softmax
 from classifier.model.binding import bind
 from classifier.model.bundle import Bundle, Folder, read_bundle
+from classifier.model.layers import Sizes
 from classifier.model.lean_mxnet import mx
 from classifier.model.manifest import Output
 from classifier.model.network import BATCH, Model
@@ -20,6 +22,13 @@ from classifier.model.network import BATCH, Model
 @pytest.fixture(scope="module")
 def bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
     return read_bundle(Folder(colors.write_bundle(tmp_path_factory.mktemp("bundle"))))
+
+
+@pytest.fixture(scope="module")
+def without_layers(bundle: Bundle) -> Bundle:
+    """The bundle as those are whose manifest names no layers."""
+    manifest = dataclasses.replace(bundle.manifest, output=Output(probabilities=False))
+    return dataclasses.replace(bundle, manifest=manifest)
 
 
 @pytest.fixture(scope="module")
@@ -68,6 +77,52 @@ def test_each_batch_size_is_bound_once(bundle: Bundle, monkeypatch: pytest.Monke
     assert bound == [1, BATCH]
 
 
+def test_layers_are_bound_when_they_are_first_asked_for(
+    bundle: Bundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bound = []
+
+    def counted(symbol: Any, arrays: Any, data: str, shape: tuple[int, ...]) -> Any:
+        bound.append((shape[0], len(symbol.list_outputs())))
+        return bind(symbol, arrays, data, shape)
+
+    monkeypatch.setattr("classifier.model.network.bind", counted)
+    model = Model.load(bundle)
+    model.classify(np.zeros((5, 3, 32, 32), np.float32))
+    assert bound == [(1, 1), (BATCH, 1)]
+    for count in (1, 5, 1):
+        model.classify_with_layers(np.zeros((count, 3, 32, 32), np.float32))
+    assert bound == [(1, 1), (BATCH, 1), (1, 3), (BATCH, 3)]
+
+
+def test_layers_are_those_computed_by_hand(model: Model) -> None:
+    tensors = np.random.default_rng(2).standard_normal((5, 3, 32, 32), np.float32)
+    outputs = model.classify_with_layers(tensors)
+    np.testing.assert_allclose(outputs.probabilities, model.classify(tensors), atol=1e-6)
+    assert outputs.embeddings is not None
+    assert outputs.features is not None
+    assert model.sizes == Sizes(classes=3, embedding=3, map=(4, 4), channels=3)
+    np.testing.assert_allclose(outputs.embeddings, tensors.mean((2, 3)), atol=1e-6)
+    cells = tensors.reshape(5, 3, 4, 8, 4, 8).mean((3, 5))
+    np.testing.assert_allclose(outputs.features, cells, atol=1e-6)
+
+
+def test_a_bundle_without_layers_loads_as_before(without_layers: Bundle) -> None:
+    model = Model.load(without_layers)
+    assert model.sizes == Sizes(classes=3)
+    outputs = model.classify_with_layers(np.zeros((1, 3, 32, 32), np.float32))
+    assert (outputs.embeddings, outputs.features) == (None, None)
+
+
+@pytest.mark.parametrize("name", ["embedding", "features"])
+def test_a_layer_that_the_graph_lacks_is_an_error(bundle: Bundle, name: str) -> None:
+    output = dataclasses.replace(bundle.manifest.output, **{name: "nonsense_output"})
+    changed = dataclasses.replace(bundle.manifest, output=output)
+    said = r"^colors-symbol\.json: it has no output called 'nonsense_output'"
+    with pytest.raises(BundleError, match=said):
+        Model.load(dataclasses.replace(bundle, manifest=changed))
+
+
 def test_answers_are_repeatable(model: Model) -> None:
     tensor = image((200, 100, 50))[None]
     first = model.classify(tensor)
@@ -101,9 +156,10 @@ def with_params(bundle: Bundle, folder: Path, **arrays: "mx.nd.NDArray") -> Bund
     ids=lambda param: param[0],
 )
 def broken(
-    request: pytest.FixtureRequest, bundle: Bundle, tmp_path: Path
+    request: pytest.FixtureRequest, without_layers: Bundle, tmp_path: Path
 ) -> Iterator[tuple[Bundle, str]]:
     what, said = request.param
+    bundle = without_layers
     arrays = {"arg__fc_weight": mx.nd.array(colors.WEIGHTS), "arg__fc_bias": mx.nd.zeros(3)}
     data = mx.sym.Variable("data")
     symbols = {
@@ -169,3 +225,42 @@ def test_auxiliary_state_of_another_shape_is_an_error(bundle: Bundle, tmp_path: 
     bad = good | {"aux__bn_moving_var": mx.nd.ones(4)}
     with pytest.raises(BundleError, match=r"^colors-0000\.params: 'bn_moving_var' is \(4,\)"):
         Model.load(with_params(changed, tmp_path, **bad))
+
+
+def independent(rgb: tuple[int, int, int]) -> np.ndarray:
+    """The probability of each name, computed by hand, where the classes are independent."""
+    logits = colors.WEIGHTS @ ((np.array(rgb, np.float64) / 255 - 0.5) / 0.5)
+    return 1 / (1 + np.exp(-logits))
+
+
+def with_last_operator(bundle: Bundle, operator: str, output: Output, **attributes: Any) -> Bundle:
+    """``bundle`` with one more operator at the end of its network."""
+    last = getattr(mx.sym, operator)(mx.sym.load_json(bundle.symbol.decode()), **attributes)
+    manifest = dataclasses.replace(bundle.manifest, output=output)
+    return dataclasses.replace(bundle, symbol=last.tojson().encode(), manifest=manifest)
+
+
+@pytest.mark.parametrize(
+    ("operator", "attributes"),
+    [
+        ("identity", {}),
+        ("sigmoid", {}),
+        ("Activation", {"act_type": "sigmoid"}),
+        ("LogisticRegressionOutput", {"name": "truth"}),
+    ],
+)
+def test_independent_classes_have_probabilities_of_their_own(
+    bundle: Bundle, operator: str, attributes: dict[str, str]
+) -> None:
+    output = Output(probabilities=operator != "identity", activation="sigmoid")
+    model = Model.load(with_last_operator(bundle, operator, output, **attributes))
+    for rgb in ((255, 255, 255), (0, 0, 0), (10, 20, 200)):
+        probabilities = model.classify(image(rgb)[None])
+        assert probabilities.dtype == np.float32
+        np.testing.assert_allclose(probabilities[0], independent(rgb), atol=1e-6)
+
+
+def test_activations_of_large_logits_are_finite() -> None:
+    logits = np.array([[-200, -1, 0, 1, 200]], np.float32)
+    np.testing.assert_allclose(sigmoid(logits), [[0, 0.26894143, 0.5, 0.7310586, 1]], atol=1e-7)
+    np.testing.assert_allclose(softmax(logits), [[0, 0, 0, 0, 1]], atol=1e-7)

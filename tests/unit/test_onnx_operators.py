@@ -647,12 +647,12 @@ def test_features_are_no_classes():
 
 
 @pytest.mark.parametrize(
-    ("operator", "probabilities"), [("Softmax", True), ("Sigmoid", True), ("Relu", False)]
+    ("operator", "activation"), [("Softmax", "softmax"), ("Sigmoid", "sigmoid"), ("Relu", "")]
 )
-def test_whether_the_output_is_probabilities(operator, probabilities):
+def test_the_activation_at_the_end(operator, activation):
     nodes = node("GlobalAveragePool", "x", to="p"), node("Flatten", "p", to="f")
     _, network = compare(model(*nodes, node(operator, "f")))
-    assert network.probabilities == probabilities
+    assert network.activation == activation
 
 
 def test_types_of_values_that_are_not_float32():

@@ -20,9 +20,11 @@ from classifier.errors import (
 from classifier.fetch.sources import Body, Source
 from classifier.image.tensor import Limits, Tensor
 from classifier.model.labels import Label, LabelOptions, Probabilities
+from classifier.model.layers import Outputs
 from classifier.model.network import BATCH
 from classifier.net.deadline import Deadline
-from classifier.pipeline import DOWNLOADS, Outcomes, Pipeline
+from classifier.outcome import Outcomes
+from classifier.pipeline import DOWNLOADS, Pipeline
 
 CLASSES = 3
 LIMITS = Limits(bytes=1000, pixels=1000)
@@ -42,6 +44,10 @@ class Network:
     def classify(self, tensors: Sequence[Tensor]) -> Probabilities:
         self.sizes.append(len(tensors))
         return np.stack([np.repeat(tensor[0, 0, 0], CLASSES) for tensor in tensors])
+
+    def classify_with_layers(self, tensors: Sequence[Tensor]) -> Outputs:
+        embeddings = np.stack([tensor[:, 0, 0] for tensor in tensors])
+        return Outputs(self.classify(tensors), embeddings)
 
 
 class Fetcher:
@@ -75,7 +81,7 @@ def run(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Outcomes]:
     ) -> Outcomes:
         monkeypatch.setattr(pipeline, "to_tensor", lambda data, *_: decode(data))
         under_test = Pipeline(Fetcher(fetch), network, LIMITS, threads)  # type: ignore[arg-type]
-        return under_test.run(sources, Deadline.after(60))
+        return under_test.run(sources, Deadline.after(60), [LabelOptions()] * len(sources))
 
     return run
 
@@ -102,7 +108,8 @@ def test_each_image_has_its_own_outcome_and_batches_are_full(
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(pipeline, "to_tensor", to_tensor)
         under_test = Pipeline(Fetcher(fetch), network, LIMITS, threads)  # type: ignore[arg-type]
-        outcomes = under_test.run(numbered(len(fates)), Deadline.after(60)).images
+        options = [LabelOptions()] * len(fates)
+        outcomes = under_test.run(numbered(len(fates)), Deadline.after(60), options).images
     assert len(outcomes) == len(fates)
     errors = {"missing": FetchFailed, "broken": UndecodableImage}
     for number, (fate, outcome) in enumerate(zip(fates, outcomes, strict=True)):
@@ -216,10 +223,27 @@ def test_sizes_and_times_are_those_of_the_slowest(run: Callable[..., Outcomes]) 
     assert timing["inference"] == outcomes.inference_ms >= 0
 
 
+def test_only_images_that_ask_get_embeddings(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pipeline, "to_tensor", lambda data, *_: decode(data))
+    network = Network()
+    under_test = Pipeline(Fetcher(read_body), network, LIMITS)  # type: ignore[arg-type]
+    options = [LabelOptions(embedding=True), LabelOptions()]
+    sources: list[Source] = [Body(b"7"), Body(b"8")]
+    first, second = under_test.run(sources, Deadline.after(60), options).images
+    assert first.embedding is not None
+    assert first.embedding.tolist() == [7, 7, 7]
+    assert second.embedding is None
+    labels = (Label("", "a"), Label("", "b"), Label("", "c"))
+    embedding = first.describe(labels)["embedding"]
+    assert embedding == [0.5773503] * 3
+    assert "embedding" not in second.describe(labels)
+
+
 def test_an_outcome_is_described_as_labels_or_as_an_error(run: Callable[..., Outcomes]) -> None:
     labels = (Label("c0", "red"), Label("", "green"), Label("c2", "blue"))
     good, bad = run([Body(b"1"), FetchFailed("No.")], Network()).images
-    assert good.describe(LabelOptions(top_k=1), labels) == {
+    good.options = LabelOptions(top_k=1)
+    assert good.describe(labels) == {
         "labels": [{"class": "c0", "label": "red", "probability": 1.0}]
     }
-    assert bad.describe(LabelOptions(), labels)["error"]["code"] == "fetch-failed"
+    assert bad.describe(labels)["error"]["code"] == "fetch-failed"

@@ -50,6 +50,21 @@ def test_options_of_a_query(top_k: str, minimum: str, expected: tuple[int, float
     assert posted.images == (ImageRequest(Body(b"bytes"), LabelOptions(*expected)),)
 
 
+@pytest.mark.parametrize("name", ["embedding", "explain"])
+def test_switches_of_a_query_a_form_and_json(name: str) -> None:
+    on, off = LabelOptions(**{name: True}), LabelOptions()
+    for text, options in (("true", on), ("false", off)):
+        assert parse_predict(get(("url", URL), (name, text))).images[0].options == options
+    for text in ("", "1", "yes", "True"):
+        with pytest.raises(InvalidRequest, match=f"'{name}' should be true or false"):
+            parse_predict(get(("url", URL), (name, text)))
+    items = [{"url": URL}, {"url": URL, name: False}]
+    images = parse_predict(post({"images": items, name: True})).images
+    assert [image.options for image in images] == [on, off]
+    with pytest.raises(InvalidRequest, match="should be true or false"):
+        parse_predict(post({"url": URL, name: "true"}))
+
+
 @pytest.mark.parametrize(
     "kind",
     [

@@ -129,7 +129,7 @@ def test_the_function_is_the_others_code_and_model(resources: Template) -> None:
     for same in ("Layers", "MemorySize", "Runtime", "Architectures", "VpcConfig"):
         assert upload[same] == batch[same]
     variables = upload["Environment"]["Variables"]
-    own = {"S3_READ_BUCKETS", "UPLOAD_RESULTS", "TAG_UPLOADS"}
+    own = {"S3_READ_BUCKETS", "UPLOAD_RESULTS", "TAG_UPLOADS", "EMBED_UPLOADS"}
     others = batch["Environment"]["Variables"]
     assert set(variables) - set(others) == own - {"S3_READ_BUCKETS"}
     assert {name for name in others if variables[name] != others[name]} == {"S3_READ_BUCKETS"}

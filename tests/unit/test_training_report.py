@@ -5,8 +5,9 @@ from pathlib import Path
 
 import numpy as np
 
+from tools.model.page import write_page
 from tools.model.training.evaluation import evaluate
-from tools.model.training.page import render_page, write_page
+from tools.model.training.page import render_page
 from tools.model.training.report import Int8, Report, Twins, and_list
 
 

@@ -35,7 +35,8 @@ from classifier.errors import (
 )
 from classifier.location import S3Object, S3Prefix
 from classifier.model.labels import Label
-from classifier.pipeline import Outcome, Outcomes
+from classifier.model.layers import Sizes
+from classifier.outcome import Outcome, Outcomes
 from classifier.publish.events import put_events
 from classifier.publish.publisher import Publisher
 from classifier.publish.results import Results
@@ -236,7 +237,7 @@ def test_a_result_has_the_members_of_a_batchs_line_and_the_objects() -> None:
         "model": {"name": "colors", "version": "1"},
         "labels": [
             {"class": "n1", "label": "red", "probability": 0.9},
-            {"label": "green", "probability": 0.1},
+            {"class": "green", "label": "green", "probability": 0.1},
         ],
     }
 
@@ -327,7 +328,11 @@ def test_the_events_have_the_documented_detail() -> None:
         assert detail["result"] == "s3://results/uploads/photos/a b.jpg.json"
         kinds[entry["DetailType"]] = detail
     assert set(kinds) == {"Image Classified", "Image Refused"}
-    assert kinds["Image Classified"]["best"] == {"label": "green", "probability": 0.9}
+    assert kinds["Image Classified"]["best"] == {
+        "class": "green",
+        "label": "green",
+        "probability": 0.9,
+    }
     assert "best" not in kinds["Image Refused"]
 
 
@@ -551,3 +556,28 @@ def test_settings_name_their_variable() -> None:
         UploadSettings.from_env({})
     with pytest.raises(SettingsError, match=r"^TAG_UPLOADS='yes'"):
         UploadSettings.from_env({"UPLOAD_RESULTS": "s3://results/u", "TAG_UPLOADS": "yes"})
+
+
+def test_results_hold_embeddings_and_events_do_not() -> None:
+    settings = UploadSettings.from_env(
+        {"UPLOAD_RESULTS": "s3://results/u", "EMBED_UPLOADS": "true"}
+    )
+    options = uploads.label_options(settings, Sizes(classes=2, embedding=2))
+    outcome = Outcome(
+        np.array([0.8, 0.2], np.float32), np.array([3, 4], np.float32), options=options
+    )
+    result = answer(outcome).result
+    assert result
+    assert result["embedding"] == [0.6, 0.8]
+    entry = uploads.event_entry(result, S3Object("results", "u/a.json"))
+    detail = json.loads(entry["Detail"])
+    assert "embedding" not in detail
+    assert detail["best"] == detail["labels"][0]
+
+
+def test_embeddings_of_uploads_need_a_model_that_has_them() -> None:
+    settings = UploadSettings(S3Prefix("results", "u"), embed_uploads=True)
+    with pytest.raises(SettingsError, match=r"^EMBED_UPLOADS='true': this model has no embedding"):
+        uploads.label_options(settings, Sizes(classes=2))
+    without = UploadSettings(S3Prefix("results", "u"))
+    assert not uploads.label_options(without, Sizes(classes=2)).needs_layers

@@ -46,7 +46,9 @@ class Api:
 
     def classify_large(self, data: bytes) -> Outcome:
         """The labels or the error of one image of any size. Raises ToolError, like `classify`."""
-        response = self._request("POST", LARGE_IMAGE_PATH, data=data, params=self._options)
+        # A query spells true and false as JSON does.
+        query = {name: json.dumps(value) for name, value in self._options.items()}
+        response = self._request("POST", LARGE_IMAGE_PATH, data=data, params=query)
         if response.status_code != requests.codes.ok:
             # A deployed API has no such path. It takes no larger request either.
             error = ImageTooLarge("It is too large for a request to this API. From S3 it is not.")
@@ -56,7 +58,8 @@ class Api:
         answer = _object(response.content)
         if answer["statusCode"] != requests.codes.ok:
             return self._refusal(answer["statusCode"], answer["body"])
-        return {"labels": _object(answer["body"])["labels"]}
+        body = _object(answer["body"])
+        return {name: body[name] for name in ("labels", "embedding") if name in body}
 
     def _read_model(self) -> dict[str, str]:
         """The API's model, from /health. Raises ToolError: it is no API of this project."""

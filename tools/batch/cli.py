@@ -11,7 +11,17 @@ from rich.table import Table
 from tools.batch import execution, local, results
 from tools.batch.api import Api
 from tools.batch.deployment import Deployment
-from tools.batch.output import FORMATS, format_of, output
+from tools.batch.options import (
+    embedding_option,
+    follow_option,
+    format_option,
+    min_probability_option,
+    region_option,
+    stack_option,
+    to_option,
+    top_k_option,
+)
+from tools.batch.output import format_of, output
 from tools.batch.source import batch_input, parse_source
 from tools.command import Group
 from tools.errors import ToolError
@@ -20,36 +30,8 @@ from tools.local.ports import HOST
 console = Console(stderr=True, highlight=False)
 # So many files that were not sent are named.
 _NAMES = 5
-
-stack_option = click.option(
-    "--stack", default="image-classification", show_default=True, help="The deployed stack."
-)
-region_option = click.option("--region", help="The stack's region. Default: that of the profile.")
-top_k_option = click.option(
-    "--top-k", type=click.IntRange(1, 16), default=5, show_default=True, help="Labels an image."
-)
-min_probability_option = click.option(
-    "--min-probability",
-    type=click.FloatRange(0, 1),
-    default=0.0,
-    show_default=True,
-    help="Leave out labels below it.",
-)
-follow_option = click.option(
-    "--follow/--no-follow", "is_followed", default=True, help="Wait for the end."
-)
-to_option = click.option(
-    "--to",
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="File for the results. Default: standard output.",
-)
-format_option = click.option(
-    "--format",
-    "form",
-    type=click.Choice(FORMATS),
-    help="jsonl: one JSON object a line; csv: a table of key, first label, its probability, and the"
-    " code of an error. Default: csv for a file named .csv, else jsonl.",
-)
+# Images of a batch whose embeddings, up to 2,500 numbers each, surely fit into its answer.
+_WITH_EMBEDDINGS = 8
 
 
 @click.group("scripts/batch.py", cls=Group, interrupted="what was started on AWS goes on")
@@ -59,19 +41,25 @@ def cli() -> None:
 
 @cli.command()
 @click.argument("source")
-@click.option("--items-per-batch", type=click.IntRange(1, 64), default=64, show_default=True)
+@click.option(
+    "--items-per-batch",
+    type=click.IntRange(1, 64),
+    help=f"Default: 64; with --embedding {_WITH_EMBEDDINGS}, as a batch's answer holds 256 KiB.",
+)
 @follow_option
 @top_k_option
 @min_probability_option
+@embedding_option
 @stack_option
 @region_option
 def start(
     source: str,
     *,
-    items_per_batch: int,
+    items_per_batch: int | None,
     is_followed: bool,
     top_k: int,
     min_probability: float,
+    embedding: bool,
     stack: str,
     region: str | None,
 ) -> None:
@@ -84,7 +72,8 @@ def start(
     options = {
         "top_k": top_k,
         "min_probability": min_probability,
-        "items_per_batch": items_per_batch,
+        "embedding": embedding,
+        "items_per_batch": items_per_batch or (_WITH_EMBEDDINGS if embedding else 64),
     }
     location = batch_input(source)
     deployment = Deployment.find(stack, region)
@@ -158,6 +147,7 @@ def fetch(
 )
 @top_k_option
 @min_probability_option
+@embedding_option
 @to_option
 @format_option
 def classify_locally(
@@ -167,6 +157,7 @@ def classify_locally(
     port: int,
     top_k: int,
     min_probability: float,
+    embedding: bool,
     to: Path | None,
     form: str | None,
 ) -> None:
@@ -178,7 +169,7 @@ def classify_locally(
         files = local.Files(list(local.s3_items(parse_source(source))), [])
     else:
         files = local.folder_files(Path(source))
-    options = {"top_k": top_k, "min_probability": min_probability}
+    options = {"top_k": top_k, "min_probability": min_probability, "embedding": embedding}
     api = Api(url or f"http://{HOST}:{port}", options)
     summary = results.Summary()
     try:

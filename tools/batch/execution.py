@@ -12,6 +12,8 @@ from tools.batch.deployment import Deployment
 from tools.batch.results import retryable
 from tools.errors import ToolError
 
+_OPTIONS = ("top_k", "min_probability", "embedding", "explain")
+
 ENDED = ("SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED")
 
 
@@ -89,7 +91,7 @@ def redrive(deployment: Deployment, arn: str) -> str | None:
     body = "\n".join(items).encode()
     deployment.s3.put_object(Bucket=deployment.results, Key=manifest, Body=body)
     inputs = json.loads(execution["input"])
-    options = {key: inputs[key] for key in ("top_k", "min_probability") if key in inputs}
+    options = {key: inputs[key] for key in _OPTIONS if key in inputs}
     location = {"bucket": deployment.results, "jsonl": manifest, "items_per_batch": 1}
     return _start(deployment, name, options | location)
 

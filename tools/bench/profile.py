@@ -17,7 +17,7 @@ STEPS = {
     "resized": ("classifier.image.tensor.resize_and_crop",),
     "normalised": ("classifier.image.tensor.normalise",),
     "inference: input, network, output": ("classifier.model.network.Model.classify",),
-    "labels and response": ("classifier.pipeline.top", "app.respond"),
+    "labels and response": ("classifier.outcome.top", "app.respond"),
     "log and metrics": ("app.log_request",),
 }
 

@@ -18,6 +18,7 @@ COMMANDS = {
     "synthetic": ("make_synthetic", "Make ResNet-18 with random weights."),
     "quantize": ("quantize_bundle", "Make an int8 bundle of a float32 one."),
     "evaluate": ("evaluate_bundle", "Measure the accuracy of a bundle."),
+    "similar": ("find_similar", "Find near-duplicates and neighbours among images."),
     "inspect": ("inspect_bundle", "Show and verify a bundle."),
     "measure": ("measure_networks", "Measure the catalogue's networks on this machine."),
     "publish": ("publish_bundle", "Upload a bundle to S3."),

@@ -13,7 +13,8 @@ from tools.model.architectures.resnet import ResNet
 from tools.model.catalogue import DESCRIPTION, Network, Source
 from tools.model.checkpoint import checkpoint_bundle
 from tools.model.download import MAX_BYTES
-from tools.model.mxnet_files import gives_probabilities, params_file, read_arrays
+from tools.model.layers import with_layers
+from tools.model.mxnet_files import last_activation, params_file, read_arrays
 from tools.model.new_bundle import NewBundle
 
 # The ResNets that Gluon publishes in this form, by their blocks. Its ResNet-50 is another network:
@@ -79,12 +80,13 @@ def _gluon_bundle(network: Network, source: Source, files: Sequence[bytes]) -> N
 
 def _mxnet_bundle(network: Network, source: Source, files: Sequence[bytes]) -> NewBundle:
     symbol, params = files
-    return NewBundle(
+    bundle = NewBundle(
         name=network.name,
         preprocessing=source.preprocessing,
-        probabilities=gives_probabilities(symbol),
+        probabilities=bool(last_activation(symbol)),
         source=source.title,
         symbol=symbol,
         params=params,
         labels=IMAGENET_LABELS.read_bytes(),
     )
+    return with_layers(bundle)

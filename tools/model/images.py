@@ -66,7 +66,7 @@ def find_images(folder: Path, labels: Sequence[Label]) -> list[ImageFile]:
     """
     if not folder.is_dir():
         raise ToolError(f"{folder}: no such folder")
-    classes = {label.identifier or label.name: index for index, label in enumerate(labels)}
+    classes = {label.class_id: index for index, label in enumerate(labels)}
     paths = [*folder.iterdir(), *(inner for sub in folder.iterdir() for inner in _files(sub))]
     files = sorted(
         path for path in paths if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file()

@@ -14,19 +14,31 @@ from tools.errors import ToolError
 
 Array = npt.NDArray[np.float32]
 SOFTMAX = frozenset({"SoftmaxOutput", "Softmax", "softmax", "SoftmaxActivation"})
+SIGMOID = frozenset({"LogisticRegressionOutput", "sigmoid"})
 
 
-def gives_probabilities(symbol: bytes) -> bool:
-    """Whether the last operator of the graph in ``symbol`` is a softmax.
+def last_activation(symbol: bytes) -> str:
+    """What the last operator of the graph in ``symbol`` is: "softmax", "sigmoid", else empty.
 
-    False where it is no graph at all: loading it says so.
+    Empty where it is no graph at all: loading it says so.
     """
     try:
         graph = json.loads(symbol)
         last = graph["nodes"][graph["heads"][0][0]]
-        return last["op"] in SOFTMAX
+        if last["op"] in SOFTMAX:
+            return "softmax"
+        is_sigmoid = last["op"] in SIGMOID or (
+            last["op"] == "Activation" and attributes(last)["act_type"] == "sigmoid"
+        )
     except (ValueError, LookupError, TypeError):
-        return False
+        return ""
+    return "sigmoid" if is_sigmoid else ""
+
+
+def attributes(node: Mapping[str, Any]) -> Mapping[str, str]:
+    """The attributes of a graph's node, as today's MXNet writes them, or older ones."""
+    result: Mapping[str, str] = node.get("attrs") or node.get("attr") or node.get("param") or {}
+    return result
 
 
 def input_name(symbol: bytes, params: bytes, where: str) -> str:

@@ -23,10 +23,10 @@ from tools.model.new_folder import new_folder
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
-def check_name(name: str) -> None:
-    """Raises ToolError: ``name`` cannot be a bundle's."""
+def check_name(name: str, kind: str = "name") -> None:
+    """Raises ToolError: ``name`` cannot be a bundle's name, or its ``kind``."""
     if not _NAME.fullmatch(name):
-        raise ToolError(f"{name!r} is no name; use letters, digits, dots, - and _")
+        raise ToolError(f"{name!r} is no {kind}; use letters, digits, dots, - and _")
 
 
 def today() -> str:
@@ -42,6 +42,7 @@ class NewBundle:
     description: what the network knows. licence: of its weights.
     embedding, features: names of the symbol's outputs before the last layer, (n, length) float32,
     and before the global average, (n, channels, height, width) float32.
+    probabilities, activation: see Output.
     origins: what errors call the files, by role; by default the names that they get.
     notes: further members of the manifest, such as a measured accuracy.
     """
@@ -59,6 +60,7 @@ class NewBundle:
     licence: str = ""
     embedding: str = ""
     features: str = ""
+    activation: str = "softmax"
     origins: Mapping[str, str] = field(default_factory=dict)
     notes: Mapping[str, Any] = field(default_factory=dict)
 
@@ -86,12 +88,23 @@ class NewBundle:
             version=self.version,
             files={role: File(keys[role]) for role in ROLES},
             input=self.preprocessing,
-            output=Output(self.probabilities, self.embedding, self.features),
+            output=Output(self.probabilities, self.embedding, self.features, self.activation),
             precision=self.precision,
             source=self.source,
         )
         labels = parse_labels(self.labels, keys["labels"])
         return Model.load(Bundle(manifest, self.symbol, self.params, labels))
+
+    def check(self) -> None:
+        """Check that the network, its parameters, its labels and its preprocessing fit together.
+
+        Raises BundleError: they do not. ToolError: the name or the version is not valid.
+        """
+        check_name(self.name)
+        check_name(self.version, "version")
+        # Before seconds go into the network.
+        parse_manifest(self._manifest(), "the preprocessing")
+        self.model()
 
     def write(self, to: Path) -> Manifest:
         """Check the bundle and write it into the folder ``to``, which must be absent or empty.
@@ -99,14 +112,11 @@ class NewBundle:
         Raises BundleError: the network, its parameters, its labels and its preprocessing do not fit
         together. ToolError: ``to`` is not empty, or the name is not valid.
         """
-        check_name(self.name)
-        manifest = self._manifest()
-        parse_manifest(manifest, "the preprocessing")  # before seconds go into the network
-        self.model()
+        self.check()
         with new_folder(to) as folder:
             for role, key in self._keys().items():
                 (folder / key).write_bytes(self._content(role))
-            (folder / MANIFEST).write_bytes(manifest)
+            (folder / MANIFEST).write_bytes(self._manifest())
             return read_bundle(Folder(folder)).manifest
 
     def _keys(self) -> dict[str, str]:
@@ -129,6 +139,8 @@ class NewBundle:
             for role, key in self._keys().items()
         }
         output = {"embedding": self.embedding, "features": self.features}
+        if self.activation != "softmax":
+            output["activation"] = self.activation
         members = {
             "name": self.name,
             "version": self.version,

@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from classifier.location import S3Prefix
+from tools.model.output import OUTPUTS
 
 PATH = click.Path(path_type=Path)
 to_option = click.option(
@@ -19,6 +20,16 @@ images_option = click.option(
     type=PATH,
     required=True,
     help="Folder of images: <class id>_*.jpg or <class id>/*.jpg (or .png, .webp).",
+)
+
+version_option = click.option(
+    "--version", help="Version of the model. Default: today's date, UTC, such as 2026-11-25."
+)
+output_option = click.option(
+    "--output",
+    type=click.Choice(OUTPUTS),
+    help="What the network gives; sigmoid: its classes are independent, so an image may have"
+    " several. Default: as the graph ends, in softmax, in sigmoid, or in logits of a softmax.",
 )
 
 

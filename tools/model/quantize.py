@@ -1,6 +1,5 @@
 """float32 becomes int8."""
 
-import json
 import signal
 import warnings
 from collections.abc import Callable, Sequence
@@ -10,10 +9,12 @@ import numpy as np
 
 from classifier.image.tensor import Tensor
 from classifier.model.bundle import Bundle
+from classifier.model.files import read_symbol
 from classifier.model.lean_mxnet import mx
 from tools.errors import ToolError
 from tools.model.grouped import grouped_convolutions
 from tools.model.images import Image, tensors
+from tools.model.layers import find_layers
 from tools.model.mxnet_files import half_precision, save_arrays
 from tools.model.new_bundle import NewBundle
 
@@ -55,17 +56,18 @@ def quantize(
     manifest = bundle.manifest
     if manifest.precision != "float32":
         raise ToolError(f"{manifest.name}: is {manifest.precision} already")
-    embedding = manifest.output.embedding
     inputs = np.stack(list(tensors(images, manifest.input, advance)))
     try:
         symbol, params = _quantize(bundle, inputs, method)
     except mx.MXNetError as error:
         raise ToolError(f"{manifest.name}: MXNet cannot quantize it: {error}") from error
+    layers = find_layers(symbol)
     return NewBundle(
         name=manifest.name,
         version=f"{manifest.version}-int8",
         preprocessing=manifest.input,
         probabilities=manifest.output.probabilities,
+        activation=manifest.output.activation,
         precision="int8",
         source=manifest.source,
         symbol=symbol,
@@ -73,8 +75,8 @@ def quantize(
         labels=labels,
         description=manifest.description,
         licence=manifest.licence,
-        embedding=embedding,
-        features=_features(symbol, embedding) if manifest.output.features else "",
+        embedding=layers.embedding if manifest.output.embedding else "",
+        features=layers.features if manifest.output.features else "",
     )
 
 
@@ -90,7 +92,7 @@ def _quantize(bundle: Bundle, inputs: Tensor, method: str) -> tuple[bytes, bytes
     from mxnet.contrib.quantization import quantize_model_mkldnn  # noqa: PLC0415  (see mx)
 
     embedding = bundle.manifest.output.embedding
-    symbol = mx.sym.load_json(bundle.symbol.decode())
+    symbol = read_symbol(bundle.symbol, bundle.manifest.files["symbol"].key)
     arrays = mx.nd.load_frombuffer(bundle.params)
     arguments, auxiliary = (
         {name[4:]: array for name, array in arrays.items() if name.startswith(kind)}
@@ -109,7 +111,7 @@ def _quantize(bundle: Bundle, inputs: Tensor, method: str) -> tuple[bytes, bytes
                 arguments,
                 auxiliary,
                 data_names=(bundle.manifest.input.name,),
-                label_names=[n for n in symbol.list_arguments() if n.endswith("_label")] or None,
+                label_names=None,
                 excluded_sym_names=excluded,
                 calib_mode=method,
                 calib_data=calibration,
@@ -120,15 +122,6 @@ def _quantize(bundle: Bundle, inputs: Tensor, method: str) -> tuple[bytes, bytes
     named = {f"arg:{name}": array for name, array in arguments.items()}
     named |= {f"aux:{name}": array for name, array in auxiliary.items()}
     return symbol.tojson().encode(), save_arrays(half_precision(named))
-
-
-def _features(symbol: bytes, embedding: str) -> str:
-    """The name of the output that the global average takes: the embedding's input's input."""
-    nodes = json.loads(symbol)["nodes"]
-    by_name = {node["name"]: node for node in nodes}
-    average = nodes[by_name[embedding.removesuffix(_OUTPUT)]["inputs"][0][0]]
-    name: str = nodes[average["inputs"][0][0]]["name"]
-    return f"{name}{_OUTPUT}"
 
 
 def _calibration_data(name: str, inputs: Tensor) -> Any:

@@ -8,6 +8,7 @@ from rich.table import Table
 from classifier.model.bundle import Bundle, Store
 from classifier.model.network import Model
 from tools.model.files import read_notes
+from tools.model.layers import describe_layers
 
 
 def summary(bundle: Bundle, store: Store) -> Table:
@@ -16,7 +17,7 @@ def summary(bundle: Bundle, store: Store) -> Table:
     Raises BundleError: the network does not fit its parameters or labels.
     """
     manifest, preprocessing = bundle.manifest, bundle.manifest.input
-    Model.load(bundle)
+    model = Model.load(bundle)
     table = Table.grid(padding=(0, 2))
     table.add_row("bundle", str(store))
     table.add_row("name", manifest.name)
@@ -41,8 +42,13 @@ def summary(bundle: Bundle, store: Store) -> Table:
     name, color = preprocessing.name, preprocessing.color
     table.add_row("input", f"{name!r}: {size} x {size}, {fit}, {color}")
     table.add_row("pixels", f"(pixel * {preprocessing.scale:g} - {_three(mean)}) / {_three(std)}")
-    kind = "probabilities" if manifest.output.probabilities else "logits, softmax is applied"
+    output = manifest.output
+    kind = "probabilities" if output.probabilities else f"logits, {output.activation} is applied"
+    if output.activation == "sigmoid":
+        kind += "; an image may have several"
     table.add_row("output", f"{len(bundle.labels)} classes, {kind}")
+    for name, text in describe_layers(model.sizes).items():
+        table.add_row(name, text)
     for name, value in read_notes(store).items():
         table.add_row(name, "\n".join(_lines(value)))
     return table

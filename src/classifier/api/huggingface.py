@@ -14,8 +14,12 @@ from classifier.fetch.sources import Base64
 from classifier.model.labels import LabelOptions
 
 
-def parse_task(request: HttpRequest) -> ImageRequest:
+def parse_task(request: HttpRequest, activation: str) -> ImageRequest:
     """The image of a task: the body itself, or ``{"inputs": base64, "parameters": {…}}``.
+
+    Args:
+        request: The task.
+        activation: The model's, "softmax" or "sigmoid": no other can be asked for.
 
     Raises:
         InvalidRequest: a field is missing, wrong or unknown.
@@ -31,8 +35,8 @@ def parse_task(request: HttpRequest) -> ImageRequest:
     if not isinstance(parameters, dict):
         raise InvalidRequest("'parameters' should be an object.")
     options = {name: value for name, value in parameters.items() if value is not None}
-    if options.pop("function_to_apply", "softmax") != "softmax":
-        raise InvalidRequest("'function_to_apply' should be 'softmax'.")
+    if options.pop("function_to_apply", activation) != activation:
+        raise InvalidRequest(f"'function_to_apply' should be '{activation}'.")
     for name in (*table, *(name for name in options if name != "top_k")):
         raise InvalidRequest(f"There is no field {shorten(name)}.")
     return ImageRequest(Base64(image), LabelOptions.parse(options))

@@ -15,7 +15,8 @@ from classifier.model.labels import LabelOptions
 MAX_IMAGES = 16
 
 _BYTES = ("application/octet-stream", "binary/octet-stream")
-_OPTIONS = ("top_k", "min_probability")
+_OPTIONS = ("top_k", "min_probability", "embedding", "explain")
+_SWITCHES = {"true": True, "false": False}
 _NUMBER = re.compile(r"[0-9]{0,9}\.?[0-9]{1,40}(?:[eE]-?[0-9]{1,3})?")
 _HEADER_HINT = (
     "Send an image with the header 'content-type: image/jpeg' (or image/png, image/webp)."
@@ -24,7 +25,7 @@ _HEADER_HINT = (
 
 @dataclass(frozen=True)
 class ImageRequest:
-    """One image to classify, and which of its labels to answer."""
+    """One image to classify, and what to answer of it."""
 
     source: Source
     options: LabelOptions = field(default_factory=LabelOptions)
@@ -105,16 +106,19 @@ def _parse_pairs(
 
 def _parse_options(texts: Mapping[str, str]) -> LabelOptions:
     """The options of a query or form."""
-    return LabelOptions.parse(_numbers(texts))
+    return LabelOptions.parse(_values(texts))
 
 
-def _numbers(texts: Mapping[str, str]) -> dict[str, Any]:
-    """The options in ``texts`` as JSON would have them; text that is no number stays."""
+def _values(texts: Mapping[str, str]) -> dict[str, Any]:
+    """The options in ``texts`` as JSON would have them; text that is no value stays."""
     table: dict[str, Any] = {name: texts[name] for name in _OPTIONS if name in texts}
     if re.fullmatch(r"[0-9]{1,9}", table.get("top_k", "")):
         table["top_k"] = int(table["top_k"])
     if _NUMBER.fullmatch(table.get("min_probability", "")):
         table["min_probability"] = float(table["min_probability"])
+    for name in ("embedding", "explain"):
+        if name in table:
+            table[name] = _SWITCHES.get(table[name], table[name])
     return table
 
 
@@ -139,7 +143,7 @@ def _parse_json(body: bytes, query: Mapping[str, str]) -> PredictRequest:
     table = parse_json_object(body)
     _refuse_unknown(table, ("url", "image", "images", *_OPTIONS), "")
     _refuse_repeated(query, table)
-    options = LabelOptions.parse(_numbers(query) | table)
+    options = LabelOptions.parse(_values(query) | table)
     if "images" not in table:
         return PredictRequest((ImageRequest(_parse_source(table, "The body"), options),))
     if "url" in table or "image" in table:

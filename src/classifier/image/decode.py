@@ -49,6 +49,13 @@ def decode(data: bytes, header: Header, preprocessing: Preprocessing) -> Pixels:
     return _upright(pixels, header.orientation)
 
 
+def upright_size(header: Header) -> tuple[int, int]:
+    """Width and height of the image once it is upright, pixels."""
+    if header.orientation in _TRANSPOSED:
+        return header.height, header.width
+    return header.width, header.height
+
+
 def _decode_jpeg(data: bytes, header: Jpeg, preprocessing: Preprocessing) -> Pixels:
     """The pixels of a JPEG, decoded at the largest reduction that still suffices.
 

@@ -1,7 +1,9 @@
 """Pixels become the network's input: resized, cropped, normalised."""
 
+from dataclasses import dataclass
 from functools import lru_cache
 from math import ceil
+from typing import Self
 
 import numpy as np
 import numpy.typing as npt
@@ -13,23 +15,53 @@ from classifier.image.preprocessing import Preprocessing
 Tensor = npt.NDArray[np.float32]
 
 
+@dataclass(frozen=True)
+class Crop:
+    """How "crop" cuts an image.
+
+    Attributes:
+        width, height: Of the image's centre that is resized, pixels.
+        x, y: Factors by which it is.
+        left, top: Where in the resized centre the square of the network's size begins, pixels.
+    """
+
+    width: int
+    height: int
+    x: float
+    y: float
+    left: int
+    top: int
+
+    @classmethod
+    def of(cls, width: int, height: int, preprocessing: Preprocessing) -> Self:
+        """The crop of an image of ``width`` x ``height`` pixels."""
+        # A strip would grow without bound when its short side does; only its middle matters.
+        short = min(width, height)
+        width, height = min(width, 4 * short), min(height, 4 * short)
+        resized_width = width * preprocessing.resize // short
+        resized_height = height * preprocessing.resize // short
+        return cls(
+            width=width,
+            height=height,
+            x=resized_width / width,
+            y=resized_height / height,
+            left=(resized_width - preprocessing.size) // 2,
+            top=(resized_height - preprocessing.size) // 2,
+        )
+
+
 def resize_and_crop(pixels: Pixels, preprocessing: Preprocessing) -> Pixels:
     """``pixels`` (height, width, 3) as (size, size, 3)."""
     size = preprocessing.size
     if preprocessing.fit == "squash":
         return _resize(pixels, size / pixels.shape[1], size / pixels.shape[0])
-    # A strip would grow without bound when its short side does; only its middle matters.
-    short = min(pixels.shape[:2])
-    pixels = _centre(pixels, min(pixels.shape[1], 4 * short), min(pixels.shape[0], 4 * short))
-    height, width = pixels.shape[:2]
-    resized_width = width * preprocessing.resize // short
-    resized_height = height * preprocessing.resize // short
-    x, y = resized_width / width, resized_height / height
-    left, top = (resized_width - size) // 2, (resized_height - size) // 2
+    crop = Crop.of(pixels.shape[1], pixels.shape[0], preprocessing)
+    pixels = _centre(pixels, crop.width, crop.height)
     # What lies to the right of the crop and below it need not be resized: of 4 to 3, a fifth of the
     # work. (Two pixels more, for those that one at the edge is made of.)
-    pixels = pixels[: ceil((top + size) / y) + 2, : ceil((left + size) / x) + 2]
-    return _resize(pixels, x, y)[top : top + size, left : left + size]
+    bottom, right = crop.top + size, crop.left + size
+    pixels = pixels[: ceil(bottom / crop.y) + 2, : ceil(right / crop.x) + 2]
+    return _resize(pixels, crop.x, crop.y)[crop.top : bottom, crop.left : right]
 
 
 def normalise(pixels: Pixels, preprocessing: Preprocessing) -> Tensor:

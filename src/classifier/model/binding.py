@@ -16,6 +16,9 @@ from classifier.model.lean_mxnet import mx
 
 type Arrays = Mapping[tuple[str, str], Any]
 
+# Activations with bounds or slopes, as a graph's JSON names them.
+_BOUNDED = ('"clip"', '"LeakyReLU"')
+
 
 class Batch(NamedTuple):
     """What ``Module.forward`` reads of an ``mx.io.DataBatch``."""
@@ -68,6 +71,20 @@ def convert(symbol: Any, arrays: Arrays, data: str) -> Arrays:
         name: array.astype(types_by_name.get(name, array.dtype), copy=False)
         for name, array in arrays.items()
     }
+
+
+def with_own_weights(symbol: Any, arrays: Arrays) -> Arrays:
+    """``arrays`` for one more binding of ``symbol``; int8 convolutions get weights of their own.
+
+    To bind an array again counts as a change of it. An int8 convolution then prepares its weights
+    anew, and scales the bounds of an activation that is fused with it (ReLU6) a second time. From
+    then on the first binding gives every image the same label. Copies cost the size of the weights,
+    18 MB for EfficientNet-Lite0. ReLU has no bound, so networks with nothing else share theirs.
+    """
+    graph = symbol.tojson()
+    if "_contrib_quantize" not in graph or not any(name in graph for name in _BOUNDED):
+        return arrays
+    return {key: array.copy() if array.ndim == 4 else array for key, array in arrays.items()}
 
 
 class _PrefilledSymbol:

@@ -27,6 +27,11 @@ class Label:
     identifier: str
     name: str
 
+    @property
+    def class_id(self) -> str:
+        """What tells the class: the identifier, or the name where there is none."""
+        return self.identifier or self.name
+
 
 @dataclass(frozen=True)
 class Prediction:
@@ -37,21 +42,33 @@ class Prediction:
 
     def describe(self) -> dict[str, Any]:
         """The label as every answer has it; the probability to a millionth."""
-        identifier = {"class": self.label.identifier} if self.label.identifier else {}
-        return identifier | {"label": self.label.name, "probability": round(self.probability, 6)}
+        return {
+            "class": self.label.class_id,
+            "label": self.label.name,
+            "probability": round(self.probability, 6),
+        }
 
 
 @dataclass(frozen=True)
 class LabelOptions:
-    """Which labels of an image are answered.
+    """Which labels of an image are answered, and what besides.
 
     Attributes:
         top_k: How many at most.
         min_probability: Less probable labels are left out, 0..1.
+        embedding: Whether the image's embedding is answered.
+        explain: Whether each label gets its class activation map.
     """
 
     top_k: int = 5
     min_probability: float = 0.0
+    embedding: bool = False
+    explain: bool = False
+
+    @property
+    def needs_layers(self) -> bool:
+        """Whether the probabilities alone do not suffice."""
+        return self.embedding or self.explain
 
     @classmethod
     def parse(
@@ -74,7 +91,13 @@ class LabelOptions:
         minimum = table.get("min_probability", default.min_probability)
         if type(minimum) not in (int, float) or not 0 <= minimum <= 1:
             raise InvalidRequest("'min_probability' should be a number from 0 to 1.")
-        return cls(top_k, float(minimum))
+        switches = {
+            name: table.get(name, getattr(default, name)) for name in ("embedding", "explain")
+        }
+        for name, value in switches.items():
+            if type(value) is not bool:
+                raise InvalidRequest(f"{name!r} should be true or false.")
+        return cls(top_k, float(minimum), **switches)
 
 
 def parse_labels(data: bytes, where: str) -> tuple[Label, ...]:
@@ -111,9 +134,13 @@ def top(
         labels: One for each class.
         options: How many, and how probable.
     """
-    order = (-probabilities).argsort(kind="stable")[: options.top_k]
     return [
         Prediction(labels[index], float(probabilities[index]))
-        for index in order
-        if probabilities[index] >= options.min_probability
+        for index in top_indices(probabilities, options)
     ]
+
+
+def top_indices(probabilities: "Probabilities", options: LabelOptions) -> list[int]:
+    """The places of those labels, in the same order."""
+    order = (-probabilities).argsort(kind="stable")[: options.top_k]
+    return [int(index) for index in order if probabilities[index] >= options.min_probability]

@@ -32,14 +32,17 @@ class Output:
     """What a network gives.
 
     Attributes:
-        probabilities: Whether the network applies softmax itself; else its outputs are logits.
+        probabilities: Whether the network applies the activation itself; else it gives logits.
         embedding: The symbol's output that is the input of its last layer; empty: unknown.
         features: The symbol's output that is the last feature map; empty: unknown.
+        activation: "softmax": the classes exclude each other; "sigmoid": they are independent, so
+            an image may have several (multi-label).
     """
 
     probabilities: bool
     embedding: str = ""
     features: str = ""
+    activation: str = "softmax"
 
 
 @dataclass(frozen=True)
@@ -108,6 +111,7 @@ def parse_manifest(data: bytes, where: str) -> Manifest:
             probabilities=output.one_of("probabilities", (True, False)),
             embedding=output.optional_text("embedding"),
             features=output.optional_text("features"),
+            activation=output.one_of("activation", ("softmax", "sigmoid"), default="softmax"),
         ),
         precision=fields.one_of("precision", ("float32", "int8")),
         source=fields.text("source"),
@@ -189,8 +193,8 @@ class _Fields:
             raise self.wrong(name, "should be three numbers")
         return tuple(self._number(name, each) for each in value)
 
-    def one_of[T](self, name: str, choices: tuple[T, ...]) -> T:
-        value = self._table.get(name)
+    def one_of[T](self, name: str, choices: tuple[T, ...], default: T | None = None) -> T:
+        value = self._table.get(name, default)
         for choice in choices:
             if type(value) is type(choice) and value == choice:
                 return choice

@@ -31,7 +31,7 @@ class Publisher:
     """
 
     def __init__(self, settings: UploadSettings, s3: Any, events: Any) -> None:
-        self._settings = settings
+        self.settings = settings
         self._s3 = s3
         self._events = events
         self._results = Results(s3, replaces)
@@ -67,10 +67,10 @@ class Publisher:
         """The result to announce, why there is none, or None: there is nothing to announce."""
         if answer.result is None or answer.upload is None:
             return None
-        if is_below(answer.upload, self._settings.results):
+        if is_below(answer.upload, self.settings.results):
             logger.error("results are among the uploads: take their bucket out of UploadBuckets")
             return None
-        location = result_location(answer.upload, self._settings.results)
+        location = result_location(answer.upload, self.settings.results)
         try:
             stored = self._results.write(location, answer.result)
         except (ClientError, BotoCoreError):
@@ -82,14 +82,14 @@ class Publisher:
         )
         if not is_ours:
             return None  # of a newer object, whose own event announces it
-        if self._settings.tag_uploads and stored.get("labels"):
+        if self.settings.tag_uploads and stored.get("labels"):
             upload = answer.upload
             tag(self._s3, upload.bucket, upload.key, upload.version, stored["labels"][0])
         return stored
 
     def _announce(self, results: Sequence[tuple[Answer, Result]]) -> dict[str, str]:
         entries = [
-            event_entry(result, result_location(answer.upload, self._settings.results))
+            event_entry(result, result_location(answer.upload, self.settings.results))
             for answer, result in results
             if answer.upload
         ]

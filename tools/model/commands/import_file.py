@@ -9,11 +9,12 @@ import click
 from tools.errors import ToolError
 from tools.model.catalogue import NETWORKS
 from tools.model.checkpoint import import_checkpoint
-from tools.model.new_bundle import NewBundle
+from tools.model.new_bundle import NewBundle, check_name
 from tools.model.new_folder import refuse_existing
 from tools.model.onnx.importer import import_with_options
 from tools.model.onnx.options import onnx_options, refuse_options
-from tools.model.options import PATH, to_option
+from tools.model.options import PATH, output_option, to_option, version_option
+from tools.model.output import resolve_output
 from tools.model.terminal import print_written
 
 
@@ -24,11 +25,22 @@ from tools.model.terminal import print_written
     "--description", default="", help='What the network knows, such as "five kinds of screws".'
 )
 @click.option("--licence", default="", help="Of the weights.")
+@click.option("--name", help="Name of the model. Default: ONNX: the file's; else the network's.")
+@version_option
+@output_option
 @click.option("--like", help="ONNX: see images as this network of the catalogue does.")
 @onnx_options
 @to_option
-def command(
-    file: Path, labels: Path, description: str, licence: str, to: Path, **options: Any
+def command(  # noqa: PLR0917  (click passes them by name)
+    file: Path,
+    labels: Path,
+    description: str,
+    licence: str,
+    name: str | None,
+    version: str | None,
+    output: str | None,
+    to: Path,
+    **options: Any,
 ) -> None:
     """Make a bundle of FILE: a network as .onnx, or a .pth or .safetensors state dict.
 
@@ -37,16 +49,29 @@ def command(
     recognised. They are read without PyTorch; a file that holds anything but tensors is refused.
     """
     refuse_existing(to)
-    bundle = replace(_import(file, labels, options), description=description, licence=licence)
+    for value, kind in ((name, "name"), (version, "version")):
+        if value is not None:
+            check_name(value, kind)
+    bundle = _import(file, labels, output, options)
+    bundle = replace(
+        bundle,
+        name=name or bundle.name,
+        version=version or bundle.version,
+        description=description,
+        licence=licence,
+    )
     print_written(to, bundle.write(to))
 
 
-def _import(file: Path, labels: Path, options: dict[str, Any]) -> NewBundle:
+def _import(file: Path, labels: Path, output: str | None, options: dict[str, Any]) -> NewBundle:
     if file.suffix.lower() != ".onnx":
         refuse_options(options)
-        return import_checkpoint(file, labels)
-    if (name := options.pop("like")) is not None:
-        if name not in NETWORKS:
-            raise ToolError(f"--like {name}: it should be one of {', '.join(NETWORKS)}")
-        options["like"] = NETWORKS[name].input
-    return import_with_options(file, labels, **options)
+        if output == "probabilities":
+            raise ToolError("--output probabilities: a state dict gives logits; leave it out")
+        bundle = import_checkpoint(file, labels)
+        return replace(bundle, activation=resolve_output(output, "").activation)
+    if (like := options.pop("like")) is not None:
+        if like not in NETWORKS:
+            raise ToolError(f"--like {like}: it should be one of {', '.join(NETWORKS)}")
+        options["like"] = NETWORKS[like].input
+    return import_with_options(file, labels, output=output, **options)

@@ -60,7 +60,8 @@ def make_int8(
     Console().print(comparison.table())
     if comparison.agreement < min_agreement and not force:
         raise ToolError(
-            f"only {comparison.agreement:.1%} of the held-out images keep their first label,"
+            f"only {comparison.agreement:.1%} of the held-out images keep their"
+            f" {comparison.criterion},"
             f" {min_agreement:.1%} should; nothing was written (--force writes it all the same)"
         )
     print_written(to, replace(int8, notes={"quantization": comparison.note()}).write(to))

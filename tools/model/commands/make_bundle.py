@@ -6,10 +6,19 @@ import click
 
 from classifier.image.preprocessing import Preprocessing
 from tools.model.files import read_file
-from tools.model.mxnet_files import gives_probabilities, input_name
-from tools.model.new_bundle import NewBundle
-from tools.model.options import PATH, Number, ThreeNumbers, to_option
+from tools.model.layers import with_layers
+from tools.model.mxnet_files import input_name, last_activation
+from tools.model.new_bundle import NewBundle, check_name, today
+from tools.model.options import (
+    PATH,
+    Number,
+    ThreeNumbers,
+    output_option,
+    to_option,
+    version_option,
+)
 from tools.model.other_files import refuse_for_bundle
+from tools.model.output import resolve_output
 from tools.model.terminal import print_written
 
 
@@ -18,6 +27,7 @@ from tools.model.terminal import print_written
 @click.argument("params", type=PATH)
 @click.argument("labels", type=PATH)
 @click.option("--name", required=True, help="Name of the model, for the answers and the files.")
+@version_option
 @click.option("--size", type=int, required=True, help="Width and height of the input, pixels.")
 @click.option("--resize", type=int, help="With crop: the short side before the cut, pixels.")
 @click.option(
@@ -30,11 +40,7 @@ from tools.model.terminal import print_written
 @click.option("--scale", type=Number(), default=1.0, help="(pixel * SCALE - mean) / std; 1.")
 @click.option("--mean", type=ThreeNumbers(), default=(0.0, 0.0, 0.0), help="Default: 0,0,0.")
 @click.option("--std", type=ThreeNumbers(), default=(1.0, 1.0, 1.0), help="Default: 1,1,1.")
-@click.option(
-    "--output",
-    type=click.Choice(["probabilities", "logits"]),
-    help="What the network gives. Default: probabilities where its last operator is a softmax.",
-)
+@output_option
 @click.option(
     "--description", default="", help='What the network knows, such as "five kinds of screws".'
 )
@@ -45,6 +51,7 @@ def command(  # noqa: PLR0917  (click passes them by name)
     params: Path,
     labels: Path,
     name: str,
+    version: str | None,
     size: int,
     resize: int | None,
     fit: str | None,
@@ -61,6 +68,9 @@ def command(  # noqa: PLR0917  (click passes them by name)
     fit = fit or ("crop" if resize else "squash")
     if fit == "squash" and resize not in (None, size):
         raise click.UsageError("--resize goes with --fit crop")
+    version = version or today()
+    check_name(name)
+    check_name(version, "version")
     graph, weights = read_file(symbol), read_file(params)
     refuse_for_bundle(str(symbol), graph)
     refuse_for_bundle(str(params), weights)
@@ -74,10 +84,13 @@ def command(  # noqa: PLR0917  (click passes them by name)
         mean=mean,
         std=std,
     )
+    result = resolve_output(output, last_activation(graph))
     bundle = NewBundle(
         name=name,
+        version=version,
         preprocessing=preprocessing,
-        probabilities=output == "probabilities" if output else gives_probabilities(graph),
+        probabilities=result.probabilities,
+        activation=result.activation,
         source=symbol.name,
         symbol=graph,
         params=weights,
@@ -86,4 +99,4 @@ def command(  # noqa: PLR0917  (click passes them by name)
         licence=licence,
         origins={"symbol": str(symbol), "params": str(params), "labels": str(labels)},
     )
-    print_written(to, bundle.write(to))
+    print_written(to, with_layers(bundle).write(to))

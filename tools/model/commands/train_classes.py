@@ -11,12 +11,13 @@ from rich.console import Console
 from tools.model.new_bundle import check_name
 from tools.model.new_folder import refuse_existing
 from tools.model.options import PATH, to_option
+from tools.model.page import write_page
 from tools.model.terminal import print_written, progress
 from tools.model.training.base_network import DEFAULT, open_base
 from tools.model.training.cache import Cache, cache_file
 from tools.model.training.features import Extractor
 from tools.model.training.int8 import offer, steps, try_int8
-from tools.model.training.page import page_file, render_page, write_page
+from tools.model.training.page import page_file, render_page
 from tools.model.training.table import print_report
 from tools.model.training.training import Advance, Images, Plan, train
 from tools.project import ROOT

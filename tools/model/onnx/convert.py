@@ -17,6 +17,7 @@ from tools.model.onnx.value import Value, identity
 INPUT = "data"
 # So many problems are listed, and the rest counted.
 _MOST_PROBLEMS = 20
+_ACTIVATIONS = {"Softmax": "softmax", "Sigmoid": "sigmoid"}
 _ONLY_RESHAPE = frozenset({"Flatten", "Identity", "Reshape", "Squeeze", "Unsqueeze"})
 
 
@@ -24,13 +25,13 @@ _ONLY_RESHAPE = frozenset({"Flatten", "Identity", "Reshape", "Squeeze", "Unsquee
 class Network:
     """The symbol of the whole network and its parameters, and what each value of ONNX became.
 
-    probabilities: its outputs are probabilities, else logits.
+    activation: the one that it ends in, "softmax" or "sigmoid"; empty: its outputs are logits.
     """
 
     symbol: Any
     parameters: Mapping[tuple[str, str], Array]
     values: Mapping[str, Value]
-    probabilities: bool
+    activation: str
 
 
 class _Problems:
@@ -67,7 +68,7 @@ def convert(graph: Graph, *, channels_last: bool) -> Network:
         converter.add(node)
     converter.problems.refuse()
     values = converter.values
-    return Network(_output(graph, values), converter.parameters, values, gives_probabilities(graph))
+    return Network(_output(graph, values), converter.parameters, values, last_activation(graph))
 
 
 class _Converter:
@@ -134,13 +135,13 @@ def _output(graph: Graph, values: Mapping[str, Value]) -> Any:
     return value.symbol if value.rank == 2 else mx.sym.Flatten(value.symbol, name="classes")
 
 
-def gives_probabilities(graph: Graph) -> bool:
-    """Whether the last operator that computes is a softmax, or a sigmoid for each class."""
+def last_activation(graph: Graph) -> str:
+    """What the last operator that computes is: "softmax", "sigmoid", else empty."""
     name = graph.output
     producers = {output: node for node in graph.nodes for output in node.outputs}
     while (node := producers.get(name)) and node.operator in _ONLY_RESHAPE:
         name = node.inputs[0]
-    return node is not None and node.operator in {"Softmax", "Sigmoid"}
+    return _ACTIVATIONS.get(node.operator, "") if node else ""
 
 
 class _Names:

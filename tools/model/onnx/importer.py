@@ -21,6 +21,7 @@ from tools.model.images import IMAGE_SUFFIXES
 from tools.model.new_bundle import NewBundle
 from tools.model.onnx.limits import MAX_SECONDS, limit_this_process
 from tools.model.onnx.preprocessing import Choices
+from tools.model.output import resolve_output
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -33,11 +34,12 @@ _Outcome = tuple[NewBundle, tuple[str, ...]] | Exception
 
 @dataclass(frozen=True)
 class _Job:
-    """What to import. images: files; name: of the model."""
+    """What to import. output: see resolve_output; images: files; name: of the model."""
 
     file: Path
     labels: Path
     choices: Choices
+    output: str | None
     name: str
     images: tuple[Path, ...]
 
@@ -47,22 +49,22 @@ def import_onnx(
     labels: Path,
     choices: Choices,
     *,
-    name: str | None = None,
+    output: str | None = None,
     images: Sequence[Path] = (),
     report: Callable[[str], None] = click.echo,
 ) -> NewBundle:
     """The bundle of the ONNX network in ``file``, with the labels in ``labels``.
 
-    It answers as ONNX Runtime does: that is tried with random images, and with ``images``.
-    name: of the model; by default the file's. report: is told what was assumed, and how the two
+    It answers as ONNX Runtime does: that is tried with random images, and with ``images``. It has
+    the file's name. output: see resolve_output. report: is told what was assumed, and how the two
     compare.
 
     Raises ToolError, which opens with the file: it is broken or hostile, some of its operators are
     not imported (all are listed), or the two do not answer alike. BundleError: the labels do not
     fit.
     """
-    name = name or re.sub(r"[^A-Za-z0-9._-]+", "-", file.stem).strip("._-") or "imported"
-    outcome = _run_apart(_Job(file, labels, choices, name, tuple(images)))
+    name = re.sub(r"[^A-Za-z0-9._-]+", "-", file.stem).strip("._-") or "imported"
+    outcome = _run_apart(_Job(file, labels, choices, output, name, tuple(images)))
     if isinstance(outcome, Exception):
         raise outcome
     bundle, remarks = outcome
@@ -72,10 +74,10 @@ def import_onnx(
 
 
 def import_with_options(
-    file: Path, labels: Path, *, name: str | None, images: Path | None, **choices: Any
+    file: Path, labels: Path, *, output: str | None, images: Path | None, **choices: Any
 ) -> NewBundle:
     """``import_onnx`` with the values of ``onnx_options``."""
-    return import_onnx(file, labels, Choices(**choices), name=name, images=_files(images))
+    return import_onnx(file, labels, Choices(**choices), output=output, images=_files(images))
 
 
 def _files(folder: Path | None) -> list[Path]:
@@ -143,6 +145,7 @@ def _work(sender: Connection, job: _Job) -> None:
 def _import(job: _Job, model: "ModelProto") -> tuple[NewBundle, tuple[str, ...]]:
     """The bundle of ``model``, proven, and remarks. Raises as ``import_onnx`` does."""
     # Here, so that the command itself does not load ONNX Runtime.
+    from tools.model.layers import describe_layers, with_layers  # noqa: PLC0415
     from tools.model.mxnet_files import params_file  # noqa: PLC0415
     from tools.model.onnx.convert import convert  # noqa: PLC0415
     from tools.model.onnx.fusion import fuse  # noqa: PLC0415
@@ -162,21 +165,26 @@ def _import(job: _Job, model: "ModelProto") -> tuple[NewBundle, tuple[str, ...]]
         {name: array for (kind, name), array in network.parameters.items() if kind == each}
         for each in ("arg", "aux")
     )
+    output = resolve_output(job.output, network.activation)
     digest = hashlib.sha256(job.file.read_bytes()).hexdigest()
     bundle = NewBundle(
         name=job.name,
         preprocessing=preprocessing,
-        probabilities=network.probabilities,
+        probabilities=output.probabilities,
+        activation=output.activation,
         source=f"imported from {job.file.name}, SHA-256 {digest}",
         symbol=network.symbol.tojson().encode(),
         params=params_file(arguments, auxiliary),
         labels=read_file(job.labels),
         origins={"symbol": str(job.file), "params": str(job.file), "labels": str(job.labels)},
     )
+    bundle = with_layers(bundle)
     tensors = [*random_images(preprocessing), *_tensors(job.images, preprocessing)]
     difference = prove(Imported(model, image, graph, network), bundle, tensors)
     verdict = f"{len(tensors)} images, as ONNX Runtime: probabilities within {difference:.1g}"
-    return bundle, (*remarks, verdict)
+    layers = describe_layers(bundle.model().sizes)
+    found = (f"{name}: {text}" for name, text in layers.items())
+    return bundle, (*remarks, *found, verdict)
 
 
 def _tensors(images: Sequence[Path], preprocessing: object) -> list[Tensor]:

@@ -10,7 +10,6 @@ from tools.errors import ToolError
 from tools.model.options import Number, ThreeNumbers
 
 _OPTIONS = (
-    click.option("--name", help="ONNX: name of the model. Default: the file's."),
     click.option("--size", type=click.IntRange(1, 4096), help="ONNX: width and height, pixels."),
     click.option("--resize", type=click.IntRange(1, 4096), help="ONNX: short side before the cut."),
     click.option("--fit", type=click.Choice(["crop", "squash"]), help="ONNX: default crop."),

@@ -10,6 +10,7 @@ from onnx import ModelProto
 
 from classifier.image.preprocessing import Preprocessing
 from classifier.image.tensor import Tensor
+from classifier.model.activation import ACTIVATIONS
 from classifier.model.labels import Probabilities
 from tools.errors import ToolError
 from tools.model.new_bundle import NewBundle
@@ -64,7 +65,7 @@ def prove(imported: Imported, bundle: NewBundle, images: Sequence[Tensor]) -> fl
     Raises ToolError, which names the first layer that differs. BundleError: the labels do not fit.
     """
     ours = bundle.model().classify(images)  # first: it says what is wrong with the labels
-    theirs = _their_probabilities(imported, images)
+    theirs = _their_probabilities(imported, bundle, images)
     difference = float(np.abs(ours - theirs).max())
     allowed = min(TOLERANCE, RELATIVE_TOLERANCE * float(theirs.max()))
     if difference <= allowed:
@@ -77,7 +78,9 @@ def prove(imported: Imported, bundle: NewBundle, images: Sequence[Tensor]) -> fl
     )
 
 
-def _their_probabilities(imported: Imported, images: Sequence[Tensor]) -> Probabilities:
+def _their_probabilities(
+    imported: Imported, bundle: NewBundle, images: Sequence[Tensor]
+) -> Probabilities:
     image = imported.image
     session = Session(imported.model)
     outputs = [
@@ -89,16 +92,10 @@ def _their_probabilities(imported: Imported, images: Sequence[Tensor]) -> Probab
         raise ToolError(
             "the network gives NaN or infinity; train it again, or export it as float32"
         )
-    return result if imported.network.probabilities else _softmax(result)
+    return result if bundle.probabilities else ACTIVATIONS[bundle.activation](result)
 
 
 def _batched(images: Sequence[Tensor], batch: int) -> list[npt.NDArray[np.float32]]:
     """``images`` in groups of ``batch``; the last one is filled up with the first image."""
     filled = [*images, *[images[0]] * (-len(images) % batch)]
     return [np.stack(filled[at : at + batch]) for at in range(0, len(filled), batch)]
-
-
-def _softmax(logits: Probabilities) -> Probabilities:
-    powers = np.exp(logits - logits.max(axis=1, keepdims=True))
-    probabilities: Probabilities = powers / powers.sum(axis=1, keepdims=True)
-    return probabilities

@@ -14,8 +14,10 @@ from tools.model.terminal import byte_progress, errors, show_downloads
 DEFAULT = "efficientnet-lite0"
 
 
-def open_base(name: str, models: Path) -> Bundle:
+def open_base(name: str, models: Path, option: str = "--base") -> Bundle:
     """The bundle in the folder ``name`` or ``models/name``; the catalogue's are fetched to there.
+
+    option: what errors call it.
 
     Raises ToolError: there is none, or it cannot be fetched. BundleError: it is broken.
     """
@@ -24,7 +26,7 @@ def open_base(name: str, models: Path) -> Bundle:
             return open_folder(folder)
     if name not in NETWORKS:
         raise ToolError(
-            f"--base {name}: no such folder, nor a network of the catalogue, which has"
+            f"{option} {name}: no such folder, nor a network of the catalogue, which has"
             f" {', '.join(NETWORKS)}"
         )
     try:
@@ -33,6 +35,6 @@ def open_base(name: str, models: Path) -> Bundle:
     except NoSourceError as error:
         reasons = "; ".join(f"{each.source}: {each.reason}" for each in error.failures)
         raise ToolError(
-            f"--base {name}: cannot be fetched ({reasons}); name a bundle's folder with --base"
+            f"{option} {name}: cannot be fetched ({reasons}); name a bundle's folder with {option}"
         ) from error
     return open_folder(models / name)

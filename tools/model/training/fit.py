@@ -10,8 +10,8 @@ import numpy.typing as npt
 
 from classifier.model.labels import Probabilities
 from tools.model.base import AVERAGE, Embeddings
+from tools.model.groups import Groups
 from tools.model.mxnet_files import Array
-from tools.model.training.duplicates import Groups
 from tools.model.training.features import Labels
 from tools.model.training.split import deal
 

@@ -1,25 +1,16 @@
 """The report as one HTML page that holds everything it shows."""
 
-import base64
-import os
-import tempfile
 from pathlib import Path
 from typing import Any
 
-import cv2
-import jinja2
 import numpy as np
 
-from classifier.image.preprocessing import Preprocessing
-from tools.errors import ToolError
-from tools.model.images import tensor
+from tools.model.page import template
 from tools.model.training.evaluation import Evaluation
 from tools.model.training.report import Report, and_list
 from tools.model.training.table import percent
 
 _TEMPLATE = Path(__file__).with_name("report.html.jinja")
-_THUMBNAIL = Preprocessing(size=192, resize=192, fit="crop", color="BGR")
-_QUALITY = 80
 # Of each list: the page stays below a megabyte or two.
 _IMAGES = 24
 _SETS = 12
@@ -33,15 +24,7 @@ def page_file(folder: Path) -> Path:
 
 def render_page(report: Report) -> str:
     """The page, which asks for nothing: style, charts and images are in it."""
-    environment = jinja2.Environment(
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {"share": percent, "short": _short, "thumbnail": _thumbnail}
-    template = environment.from_string(_TEMPLATE.read_text(encoding="utf-8"))
-    return template.render(
+    return template(_TEMPLATE, share=percent, short=_short).render(
         report=report,
         evaluation=report.evaluation,
         title=and_list([each.name for each in report.evaluation.classes], most=5),
@@ -55,34 +38,9 @@ def render_page(report: Report) -> str:
     )
 
 
-def write_page(html: str, file: Path) -> Path:
-    """Write the page, whole or not at all; an older one is replaced."""
-    handle, temporary = tempfile.mkstemp(prefix=f".{file.name}.", dir=file.parent)
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as stream:
-            stream.write(html)
-        path = Path(temporary)
-        path.chmod(0o644)
-        return path.replace(file)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
-
-
 def _short(path: Path) -> str:
     """An image as the page names it: its class's folder and its file."""
     return f"{path.parent.name}/{path.name}"
-
-
-def _thumbnail(path: Path) -> str:
-    """The middle of an image as a data URI, JPEG; empty where it is gone."""
-    try:
-        pixels = tensor(path.read_bytes(), _THUMBNAIL, str(path)).transpose(1, 2, 0)
-    except (OSError, ToolError):
-        return ""
-    options = [cv2.IMWRITE_JPEG_QUALITY, _QUALITY]
-    _, data = cv2.imencode(".jpg", pixels.astype(np.uint8), options)
-    return f"data:image/jpeg;base64,{base64.b64encode(data.tobytes()).decode()}"
 
 
 def _heat(evaluation: Evaluation) -> list[list[dict[str, Any]]]:

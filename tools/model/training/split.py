@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 import numpy.typing as npt
 
-from tools.model.training.duplicates import Groups
+from tools.model.groups import Groups
 from tools.model.training.features import Labels
 
 

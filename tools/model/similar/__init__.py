@@ -1,0 +1,1 @@
+"""Images that look alike: nearest neighbours and near-duplicates, by embeddings."""
