@@ -26,7 +26,7 @@ def is_environment():
 def show(kind, error, trace):
     """Show a package that is missing as one line, every other error as Python does."""
     if issubclass(kind, ImportError) and error.name and error.name.split(".")[0] not in OURS:
-        sys.stderr.write("Error: .venv lacks %s: run `make setup`\n" % error.name)  # noqa: UP031
+        sys.stderr.write("Error: .venv lacks %s: run `make setup GROUP=test`\n" % error.name)  # noqa: UP031
     else:
         sys.__excepthook__(kind, error, trace)
 

@@ -15,6 +15,7 @@ from tools.model.onnx.importer import import_with_options
 from tools.model.onnx.options import onnx_options, refuse_options
 from tools.model.options import PATH, to_option
 from tools.model.terminal import print_written
+from tools.packages import require
 
 
 @click.command()
@@ -45,6 +46,7 @@ def _import(file: Path, labels: Path, options: dict[str, Any]) -> NewBundle:
     if file.suffix.lower() != ".onnx":
         refuse_options(options)
         return import_checkpoint(file, labels)
+    require("onnx", "onnx", "onnxruntime")
     if (name := options.pop("like")) is not None:
         if name not in NETWORKS:
             raise ToolError(f"--like {name}: it should be one of {', '.join(NETWORKS)}")

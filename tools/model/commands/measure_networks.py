@@ -12,9 +12,9 @@ from tools.docs.sections import fill_section
 from tools.errors import ToolError
 from tools.model.catalogue import NETWORKS
 from tools.model.images import Image, find_images
-from tools.model.measure import measure
 from tools.model.measurements import Measurement, read_measurements, write_measurements
 from tools.model.options import PATH
+from tools.packages import require
 from tools.project import ROOT
 
 _PAGE = ROOT / "docs" / "models.md"
@@ -42,6 +42,9 @@ def command(names: tuple[str, ...], images: tuple[Path, ...], rounds: int) -> No
         raise ToolError("the measurements are of one thread: set OMP_NUM_THREADS=1")
     if unknown := set(names) - set(NETWORKS):
         raise ToolError(f"{min(unknown)}: no such network; there is {', '.join(NETWORKS)}")
+    require("onnx", "onnx", "onnxruntime")
+    from tools.model.measure import measure  # noqa: PLC0415  (brings ONNX Runtime)
+
     labels = parse_labels(IMAGENET_LABELS.read_bytes(), str(IMAGENET_LABELS))
     photographs: list[Image] = [image for folder in images for image in find_images(folder, labels)]
     measurements = read_measurements()
