@@ -56,7 +56,10 @@ model: setup ## fetch ResNet-18 and make its bundle in models/resnet-18
 contract: setup ## write what is made of openapi.yaml: /openapi.json, /docs, apigateway.yaml
 	python scripts/contract.py
 
-deploy: $(if $(HELP),setup,build) ## publish the model and deploy (asks what it needs; ARGS="--regions a,b")
+check-deploy: setup
+	@python scripts/deploy.py deploy --check $(ARGS)
+
+deploy: $(if $(HELP),setup,check-deploy build) ## publish the model and deploy (asks what it needs; ARGS="--regions a,b")
 	python scripts/deploy.py deploy $(ARGS)
 
 deploy-local: $(if $(HELP),setup,build) ## the same to an AWS account on this machine (ARGS="--model models/demo")
@@ -69,4 +72,4 @@ clean: ## remove what the other targets made, but not models
 	rm -rf .venv .aws-sam build .coverage* .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 
 .NOTPARALLEL:  # the port is looked at before the environment is made
-.PHONY: help setup free-port run test check build sam-local bench bench-publish load model contract deploy deploy-local destroy clean moved
+.PHONY: help setup free-port run test check build sam-local bench bench-publish load model contract check-deploy deploy deploy-local destroy clean moved
