@@ -226,7 +226,8 @@ def test_port_in_use_is_one_line(run: Callable[..., Run], bundle: Path, variable
 @pytest.mark.parametrize(
     ("variable", "value", "error"),
     [
-        ("PORT", "many", "Error: Invalid value for '--port'"),
+        ("PORT", "many", "Error: Invalid value for '--port': 'many' should be a number"),
+        ("PORT", "70000", "Error: Invalid value for '--port': '70000' should be a number"),
         ("ENVIRONMENTS", "0", "Error: Invalid value for '--environments'"),
         ("MODEL", "/nowhere/at/all", "Error: MODEL=/nowhere/at/all: there is no such folder"),
         ("MODEL", str(ROOT / "docs"), f"Error: {ROOT}/docs/manifest.json: no such file"),

@@ -7,7 +7,7 @@ import boto3
 import click
 from rich.console import Console
 from rich.progress import Progress
-from rich.table import Table
+from rich.table import Column, Table
 
 from tools import outputs
 from tools.command import Group
@@ -169,7 +169,7 @@ def destroy(name: str, regions: list[str] | None, *, yes: bool) -> None:
 
 def _show(account: str, name: str, bundle: "Bundle", plans: list[Plan]) -> None:
     manifest = bundle.manifest
-    table = Table(box=None, show_header=False)
+    table = Table("", Column(overflow="fold"), box=None, show_header=False)
     table.add_row("account", account)
     table.add_row("regions", ", ".join(plan.region for plan in plans))
     table.add_row("stack", name)
