@@ -4,7 +4,6 @@ from dataclasses import replace
 from pathlib import Path
 
 from rich.console import Console
-from rich.progress import Progress, TaskID
 
 from classifier.model.bundle import Bundle
 from classifier.model.labels import IMAGENET_LABELS, parse_labels
@@ -15,7 +14,7 @@ from tools.model.files import open_folder, read_file
 from tools.model.images import Image, find_images
 from tools.model.new_folder import refuse_existing
 from tools.model.quantize import quantize, split
-from tools.model.terminal import errors, print_written, progress
+from tools.model.terminal import print_written, progress
 
 MIN_AGREEMENT = 0.85
 # A crop shows less clearly what it is than a photograph does. EfficientNet-Lite0's int8 agrees on
@@ -51,15 +50,17 @@ def make_int8(
     calibrating, held_out = split(every)
     labels = read_file(folder / bundle.manifest.files["labels"].key)
     with progress() as bar:
-        reading = _stage(bar, f"reading {len(calibrating)} images that calibrate", len(calibrating))
+        reading = bar.add_task(
+            f"reading {len(calibrating)} images that calibrate", total=len(calibrating)
+        )
 
         def advance() -> None:
             bar.advance(reading)
             if bar.tasks[reading].finished:
-                _stage(bar, f"finding the ranges of the layers ({method})", None)
+                bar.add_task(f"finding the ranges of the layers ({method})", total=None)
 
         int8 = quantize(bundle, labels, calibrating, method=method, advance=advance)
-        task = _stage(bar, f"comparing on {len(held_out)} others", 2 * len(held_out))
+        task = bar.add_task(f"comparing on {len(held_out)} others", total=2 * len(held_out))
         calibration = Calibration(method, len(calibrating), title)
         comparison = compare(bundle, int8, calibration, held_out, lambda: bar.advance(task))
     Console().print(comparison.table())
@@ -69,13 +70,6 @@ def make_int8(
             f" {min_agreement:.1%} should; nothing was written (--force writes it all the same)"
         )
     print_written(to, replace(int8, notes={"quantization": comparison.note()}).write(to))
-
-
-def _stage(bar: Progress, title: str, total: int | None) -> TaskID:
-    """A stage of the work: a bar on a terminal, a line in a log. total: None where it is unknown."""
-    if not errors.is_terminal:
-        errors.print(title)
-    return bar.add_task(title, total=total)
 
 
 def _images(bundle: Bundle, folder: Path | None) -> tuple[list[Image], str]:
