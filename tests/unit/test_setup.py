@@ -135,7 +135,11 @@ def test_uv_of_the_index_installs(tmp_path: Path) -> None:
     assert done.process.returncode == 0, done.process.stderr
     assert done.calls[-1] == f"uv pip install --python .venv/bin/python {PACKAGES} -e ."
     assert done.is_ready
-    assert (tmp_path / "project/.venv/ready").read_text().strip() == str(tmp_path / "project")
+    env = tmp_path / "project/.venv"
+    assert (env / "ready").read_text().strip() == str(tmp_path / "project")
+    line = (env / "lib/python3.12/site-packages/mxnet_import.pth").read_text()
+    assert line.startswith("import ")  # other lines of such a file are paths
+    assert "tools.mxnet_import" in line
 
 
 def test_group_is_installed_beside_what_every_environment_has(tmp_path: Path) -> None:
