@@ -16,6 +16,7 @@ import pytest
 
 from tools import packages
 from tools.errors import ToolError
+from tools.model import cli as model_cli
 from tools.project import ROOT
 from tools.uv_settings import pip_settings, uv_settings
 
@@ -250,6 +251,30 @@ def test_missing_group_is_installed_when_needed(
 
     assert needed_when_asked.X == "train"
     packages.require("no_such_group", "needed_when_asked")  # it is there: nothing happens
+
+
+# Modules that the group "run" does not bring.
+OTHERS = ("aiohttp", "hypothesis", "matplotlib", "onnx", "onnxruntime", "openvino", "PIL")
+OTHERS += ("playwright", "pytest", "scipy", "sklearn")
+COMMANDS = [
+    *(f"tools.model.commands.{module}" for module, _ in model_cli.COMMANDS.values()),
+    *("tools.batch.cli", "tools.deploy.cli", "tools.deploy.local_command", "tools.deploy.model"),
+    *("tools.docs.contract", "tools.local.cli", "tools.local.stack", "tools.model.train_demo"),
+    *("tools.checks.apigateway", "tools.checks.build", "tools.checks.sam_local"),
+    *("tools.model.fetch", "tools.uploads.cli"),
+]
+
+
+def test_commands_start_with_what_every_environment_has() -> None:
+    code = (
+        "import importlib, sys\n"
+        f"sys.modules.update(dict.fromkeys({OTHERS!r}))\n"  # importing one of them fails
+        f"for name in {COMMANDS!r}: importlib.import_module(name)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=120
+    )
+    assert done.returncode == 0, done.stderr
 
 
 def test_group_that_cannot_be_installed_is_an_error(
