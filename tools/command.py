@@ -17,6 +17,7 @@ import click
 from botocore.exceptions import BotoCoreError, ClientError
 
 from classifier.errors import ClassifierError
+from tools.aws_errors import describe
 
 INTERRUPTED = 130  # 128 and the number of SIGINT, as shells have it
 
@@ -59,7 +60,9 @@ class Command(click.Command):
         except OSError as error:
             file = f"{error.filename}: " if error.filename else ""
             return _fail(f"{file}{error.strerror or error}")
-        except (ClassifierError, BotoCoreError, ClientError) as error:
+        except (BotoCoreError, ClientError) as error:
+            return _fail(describe(error))
+        except ClassifierError as error:
             return _fail(str(error))
         return 0
 

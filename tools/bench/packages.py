@@ -10,5 +10,5 @@ def check_packages(*names: str) -> None:
     if missing := [name for name in names if not find_spec(name)]:
         raise ToolError(
             f"{', '.join(missing)} not installed: `make bench` and `make load` install what they"
-            " need (requirements-bench.txt)"
+            " need"
         )
