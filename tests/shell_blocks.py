@@ -24,14 +24,16 @@ class Command:
 
     @property
     def words(self) -> list[list[str]]:
-        """The commands of the line, as words, without comments and variables."""
+        """The commands of the line, as words, without comments, variables and redirections."""
         lexer = shlex.shlex(self.text, posix=True, punctuation_chars="|&;")
         lexer.whitespace_split, lexer.commenters = True, ""
         commands: list[list[str]] = [[]]
         for word in lexer:
             if word == "#":
                 break
-            if word in {"|", "&&", ";", "&"}:
+            if word == ">":
+                next(lexer)
+            elif word in {"|", "&&", ";", "&"}:
                 commands.append([])
             elif commands[-1] or not re.match(r"[A-Z_]+=", word):
                 commands[-1].append(word)

@@ -14,7 +14,6 @@ from tools.bench import (
     cost,
     measure,
     networks,
-    packages,
     profile,
     publication,
     ratios,
@@ -168,12 +167,6 @@ def test_publication_needs_measurements_with_a_load(project: Path) -> None:
     with pytest.raises(ToolError, match="has no load test"):
         publication.publish(project / "build/bench", project)
     assert not (project / "docs/benchmarks.md").exists()
-
-
-def test_missing_package_is_named_before_anything_is_measured() -> None:
-    packages.check_packages("numpy")
-    with pytest.raises(ToolError, match="no_such_package not installed: `make bench`"):
-        packages.check_packages("numpy", "no_such_package")
 
 
 def test_cost_section_reads_the_measured_times() -> None:

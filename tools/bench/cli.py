@@ -12,10 +12,10 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from tools.bench import load, machine, measure, networks, publication, ratios, report
-from tools.bench.packages import check_packages
 from tools.bench.worker import BATCHES, BUCKET
 from tools.command import Command
 from tools.local.s3 import LocalS3
+from tools.packages import require
 from tools.project import ROOT
 
 TO = ROOT / "build" / "bench"
@@ -69,7 +69,7 @@ def main(
     if publish:
         publication.publish(to)
         return
-    check_packages("aiohttp", "matplotlib", "nncf", "openvino")
+    require("bench", "aiohttp", "matplotlib", "nncf", "openvino")
     if load_seconds is None:
         load_seconds = LOAD_S if rounds > 1 else 0
     results = measure.Results()

@@ -23,6 +23,9 @@ LAYERS = [
 # Contenders that run on the wheels.
 _PEERS = ("2017", "today", "onnxruntime", "openvino", "torch")
 
+# By contender: median, quartiles and count, as Sample.describe gives them.
+type Figures = Mapping[str, Mapping[str, float]]
+
 
 @dataclass
 class Sample:

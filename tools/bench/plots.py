@@ -7,9 +7,9 @@ from typing import Any
 import matplotlib as mpl
 import matplotlib.pyplot as plt
 
+from tools.bench.contenders import Figures
 from tools.bench.measure import engine_run
 from tools.bench.networks import LITE, RESNET
-from tools.bench.report import Figures
 
 mpl.use("svg")
 mpl.rcParams |= {

@@ -9,12 +9,11 @@ from typing import Any
 from jinja2 import Environment, StrictUndefined
 
 from tools.bench import cost
+from tools.bench.contenders import Figures
 from tools.bench.measure import HANDLERS, IMPORTS, TORCH_ENGINES, Results, engine_run
 
 # docs/benchmarks.json.
 type Document = Mapping[str, Any]
-# By contender: median, quartiles and count, as Sample.describe gives them.
-type Figures = Mapping[str, Mapping[str, float]]
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
