@@ -11,6 +11,7 @@ uv=$env/bin/uv
 log=$env/setup.log
 group=${1:-run}
 packages=(-c constraints.txt -r src/requirements.txt --group run)
+ours=(--no-build-isolation --no-deps -e .)  # built with what the packages bring: no network is needed
 [ "$group" = run ] || packages+=(--group "$group")
 PATH=${PATH//"$PWD/.venv/bin:"/}  # make puts it first; the environment must not be used to make itself
 
@@ -20,6 +21,9 @@ runs() { "$1" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info[:2] != 
 
 # The requirement for package $1 in pyproject.toml.
 pinned() { awk -F'"' -v name="$1==" 'index($2, name) == 1 { print $2; exit }' pyproject.toml; }
+
+# Changes with the packages that are listed, not with the rest of pyproject.toml.
+lists() { { awk '/^\[/ { on = /^\[dependency-groups\]/ } on' pyproject.toml; cat constraints.txt src/requirements.txt; } | cksum; }
 
 # Keeps all output in the log. Shows on a terminal one line that changes, else the large files.
 progress() {
@@ -50,25 +54,30 @@ install_uv() {
     if ! has_pip "$python"; then
         if has_pip python3.12; then installer=(python3.12 -m pip --python "$python"); else "$python" -m ensurepip &>"$log"; fi
     fi
-    "${installer[@]}" install --disable-pip-version-check --retries 1 "$(pinned uv)" 2>&1 | progress || return
+    local pin
+    pin=$(pinned uv)
+    if [[ $("$uv" --version 2>/dev/null) != "uv ${pin#uv==} "* ]]; then
+        "${installer[@]}" install --disable-pip-version-check --retries 1 "$pin" 2>&1 | progress || return
+    fi
     local name value  # uv does not read pip's settings
     while IFS='=' read -r name value; do export "$name=$value"; done \
         < <("${installer[@]}" config list 2>/dev/null | "$python" tools/uv_settings.py)
 }
 
 uv_installs() {
-    if [ -t 2 ]; then  # It shows bars there, and a list at the end.
-        "$uv" pip install --python "$python" "${packages[@]}" -e .
-    else
-        "$uv" pip install --python "$python" "${packages[@]}" -e . 2>&1 | progress
+    local install=("$uv" pip install --python "$python")
+    if [ -z "$is_complete" ]; then  # It would ask the index again.
+        # On a terminal it shows bars, and a list at the end.
+        if [ -t 2 ]; then "${install[@]}" "${packages[@]}"; else "${install[@]}" "${packages[@]}" 2>&1 | progress; fi || return
     fi
+    "${install[@]}" "${ours[@]}" 2>&1 | progress
 }
 
 pip_installs() {
     has_pip "$python" || "$python" -m ensurepip &>"$log"
     pip install "$(pinned pip)" 2>&1 | progress &&  # an older one knows no groups
         pip install "${packages[@]}" 2>&1 | progress &&
-        pip install --no-build-isolation --no-deps -e . 2>&1 | progress
+        pip install "${ours[@]}" 2>&1 | progress
 }
 
 fail() {
@@ -86,6 +95,8 @@ if [ -s "$env/ready" ] && [ "$(cat "$env/ready")" != "$(pwd -P)" ]; then
     echo "$env was made in $(cat "$env/ready"); it is made anew."
     rm -rf "$env"
 fi
+is_complete=
+[ ! -e "$env/ready" ] || [ "$(cat "$env/$group" 2>/dev/null)" != "$(lists)" ] || is_complete=1
 rm -f "$env/ready" "$env/$group"
 if runs python3.12; then
     runs "$python" || python3.12 -m venv --clear --without-pip "$env"
@@ -119,4 +130,4 @@ fi
 echo 'import importlib.util; importlib.util.find_spec("tools") and __import__("tools.mxnet_import")' \
     >"$env/lib/python3.12/site-packages/mxnet_import.pth"
 pwd -P >"$env/ready"
-touch "$env/$group"
+lists >"$env/$group"

@@ -34,4 +34,7 @@ def describe(error: BotoCoreError | ClientError) -> str:
             return f"AWS cannot be reached: {error}; check the network"
         case ClientError() if error.response["Error"].get("Code") in _REFUSED:
             return f"AWS refuses the credentials: {error}; {_GET_CREDENTIALS}"
+        case ClientError() if "does not exist" in str(error) and "DescribeStacks" in str(error):
+            message = error.response["Error"]["Message"]
+            return f"{message}: name another with --stack or --region, or deploy it first"
     return str(error)

@@ -18,6 +18,7 @@ def require(group: str, *modules: str) -> None:
     if not missing:
         return
     sys.stderr.write(f"This needs {', '.join(missing)}, which .venv lacks: installing.\n")
+    (ROOT / ".venv" / group).unlink(missing_ok=True)  # It says that the group is there.
     setup = subprocess.run([ROOT / "scripts" / "setup.sh", group], stdout=sys.stderr, check=False)
     importlib.invalidate_caches()
     if setup.returncode or not all(map(find_spec, modules)):

@@ -21,6 +21,12 @@ def client_error(code: str) -> ClientError:
     return ClientError({"Error": {"Code": code, "Message": "words"}}, "GetThing")
 
 
+NO_STACK = ClientError(
+    {"Error": {"Code": "ValidationError", "Message": "Stack with id x does not exist"}},
+    "DescribeStacks",
+)
+
+
 @pytest.mark.parametrize(
     ("error", "start", "end"),
     [
@@ -31,6 +37,7 @@ def client_error(code: str) -> ClientError:
         (ConnectTimeoutError(endpoint_url="u"), "AWS cannot be reached", "check the network"),
         (client_error("ExpiredToken"), "AWS refuses the credentials", "set AWS_PROFILE"),
         (client_error("AccessDenied"), "An error occurred (AccessDenied)", "words"),
+        (NO_STACK, "Stack with id x does not exist: name another", "or deploy it first"),
     ],
 )
 def test_error_says_what_is_wrong_and_what_to_do(

@@ -60,16 +60,15 @@ class Setup:
         return (self.folder / "project/.venv/ready").exists()
 
 
-def path_with(folder: Path, programs: Mapping[str, str]) -> str:
-    """A PATH that holds what setup.sh needs and ``programs`` (name: script), and no more."""
+def path_with(folder: Path, programs: Mapping[str, str]) -> None:
+    """Make a PATH that holds what setup.sh needs and ``programs`` (name: script), and no more."""
     folder.mkdir()
-    for name in ("bash", "env", "dirname", "rm", "awk", "touch", "cat"):
+    for name in ("awk", "bash", "cat", "cksum", "dirname", "env", "rm"):
         place = shutil.which(name)
         assert place
         (folder / name).symlink_to(place)
     for name, script in programs.items():
         write_program(folder / name, script)
-    return str(folder)
 
 
 def write_program(file: Path, script: str) -> None:
@@ -81,10 +80,18 @@ def setup(tmp_path: Path, programs: Mapping[str, str], *groups: str) -> Setup:
     """A run of setup.sh in a new folder."""
     (tmp_path / "project/scripts").mkdir(parents=True)
     shutil.copy(ROOT / "scripts/setup.sh", tmp_path / "project/scripts")
-    shutil.copy(ROOT / "pyproject.toml", tmp_path / "project")
+    (tmp_path / "project/src").mkdir()
+    for name in ("pyproject.toml", "constraints.txt", "src/requirements.txt"):
+        shutil.copy(ROOT / name, tmp_path / "project" / name)
+    path_with(tmp_path / "bin", programs)
+    return set_up_again(tmp_path, *groups)
+
+
+def set_up_again(tmp_path: Path, *groups: str) -> Setup:
+    """A run of setup.sh where one was before."""
     process = subprocess.run(
         [tmp_path / "project/scripts/setup.sh", *groups],
-        env={"PATH": path_with(tmp_path / "bin", programs)},
+        env={"PATH": str(tmp_path / "bin")},
         capture_output=True,
         text=True,
         check=False,
@@ -120,7 +127,8 @@ def test_uv_makes_the_environment_where_python_is_too_old(tmp_path: Path) -> Non
     done = setup(tmp_path, {"python3.12": "exit 1", "uv": uv})
     assert done.process.returncode == 0, done.process.stderr
     assert done.calls[0] == "uv venv --quiet --clear --seed --python 3.12 .venv"
-    assert done.calls[-1].endswith(f"{PACKAGES} -e .")
+    assert done.calls[-2].endswith(f"install --python .venv/bin/python {PACKAGES}")
+    assert done.calls[-1].endswith("--no-build-isolation --no-deps -e .")
     assert done.is_ready
 
 
@@ -134,7 +142,10 @@ def test_failed_setup_is_not_marked_as_ready(tmp_path: Path) -> None:
 def test_uv_of_the_index_installs(tmp_path: Path) -> None:
     done = setup_with_python(tmp_path)
     assert done.process.returncode == 0, done.process.stderr
-    assert done.calls[-1] == f"uv pip install --python .venv/bin/python {PACKAGES} -e ."
+    assert done.calls[-2:] == [
+        f"uv pip install --python .venv/bin/python {PACKAGES}",
+        "uv pip install --python .venv/bin/python --no-build-isolation --no-deps -e .",
+    ]
     assert done.is_ready
     env = tmp_path / "project/.venv"
     assert (env / "ready").read_text().strip() == str(tmp_path / "project")
@@ -145,9 +156,28 @@ def test_uv_of_the_index_installs(tmp_path: Path) -> None:
 
 def test_group_is_installed_beside_what_every_environment_has(tmp_path: Path) -> None:
     done = setup_with_python(tmp_path, "bench")
-    assert done.calls[-1].endswith(f"{PACKAGES} --group bench -e .")
+    assert done.calls[-2].endswith(f"{PACKAGES} --group bench")
     assert (tmp_path / "project/.venv/bench").exists()
     assert done.is_ready
+
+
+def test_other_settings_of_the_project_ask_no_index(tmp_path: Path) -> None:
+    setup_with_python(tmp_path)
+    pyproject = tmp_path / "project/pyproject.toml"
+
+    def calls_after(old: str, new: str) -> list[str]:
+        (tmp_path / "calls").unlink()
+        text = pyproject.read_text()
+        assert old in text
+        pyproject.write_text(text.replace(old, new))
+        done = set_up_again(tmp_path)
+        assert done.is_ready
+        return [call for call in done.calls if call.startswith("uv pip install")]
+
+    [ours] = calls_after("line-length = 100", "line-length = 99")
+    assert ours.endswith("--no-build-isolation --no-deps -e .")
+    packages, ours = calls_after('"mxnet==1.9.1"', '"mxnet==1.9.2"')
+    assert packages.endswith(PACKAGES)
 
 
 @pytest.mark.parametrize(("uv", "uv_run"), [(UV_IS_MISSING, ""), (UV_IS_THERE, "exit 2")])
