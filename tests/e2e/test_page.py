@@ -284,6 +284,126 @@ def test_cold_start_is_shown(page: Page, folder: Path) -> None:
     expect(pick(page, folder / "red.png").get_by_text("cold start")).to_be_visible()
 
 
+# ---- Why
+
+
+def explained(page: Page, *files: Path) -> Locator:
+    run = pick(page, *files)
+    run.get_by_role("switch", name="Why?").click()
+    expect(run.get_by_role("switch")).to_have_attribute("aria-checked", "true")
+    expect(run.locator(".map").first).to_be_visible()
+    expect(run).to_have_attribute("aria-busy", "false")
+    return run
+
+
+@pytest.fixture
+def halves(folder: Path) -> Path:
+    """A wide image, red on the left and blue on the right."""
+    image = images.plain((60, 60, 220), (120, 60))
+    image.paste((220, 40, 40), (0, 0, 60, 60))
+    (folder / "halves.png").write_bytes(images.encode(image, "PNG"))
+    return folder / "halves.png"
+
+
+def pixel(run: Locator, x: float, y: float) -> list[int]:
+    """Red, green, blue and alpha of the map over the image, at fractions of its sides."""
+    script = """(canvas, [x, y]) => [...canvas.getContext("2d").getImageData(
+        Math.floor(x * canvas.width), Math.floor(y * canvas.height), 1, 1).data]"""
+    values: list[int] = run.locator(".map").evaluate(script, [x, y])
+    return values
+
+
+def test_map_lies_over_the_image_where_the_evidence_is(page: Page, halves: Path) -> None:
+    requests: list[str] = []
+    page.on("request", lambda request: requests.append(request.url.rpartition("/")[2]))
+    run = explained(page, halves)
+    assert [line for line in requests if "predict" in line] == ["predict", "predict?explain=true"]
+    canvas, image = run.locator(".map").bounding_box(), run.locator("img").bounding_box()
+    assert canvas == pytest.approx(image)
+
+    best = first(run)
+    assert {best, shown(run)[1][0]} == {"red", "blue"}
+    for name, high, low in (("red", 0.35, 0.65), ("blue", 0.65, 0.35)):
+        run.get_by_role("button", name=name, exact=True).hover()
+        expect(run.locator("figcaption")).to_contain_text(f"Evidence for {name}, most of it at the")
+        # Yellow where there is evidence, dark blue where there is none: lighter is more.
+        assert pixel(run, high, 0.5)[0] > 200 > pixel(run, low, 0.5)[0]
+        assert pixel(run, high, 0.5)[2] < 120
+        # Beyond the square in the middle the network saw nothing.
+        assert pixel(run, 0.05, 0.5)[:3] == pixel(run, 0.95, 0.5)[:3] == [0, 0, 0]
+
+
+def test_maps_are_shown_on_focus_and_tap(open_page: Open, halves: Path) -> None:
+    page = open_page(viewport=PHONE, has_touch=True, is_mobile=True)
+    run = explained(page, halves)
+    names = [name for name, _ in shown(run)]
+    for name in (names[1], names[0]):
+        run.get_by_role("button", name=name, exact=True).tap()
+        expect(run.locator(".shown b")).to_have_text(name)
+        assert f"Evidence for {name}" in (run.locator(".map").get_attribute("aria-label") or "")
+    run.get_by_role("switch").focus()
+    for name in names:
+        page.keyboard.press("Tab")
+        expect(run.get_by_role("button", name=name, exact=True)).to_be_focused()
+        expect(run.locator("figcaption")).to_contain_text(f"Evidence for {name}")
+
+
+def test_switch_hides_the_map_and_the_next_images_follow_it(page: Page, halves: Path) -> None:
+    run = explained(page, halves)
+    assert in_shell(run, halves.parent)["labels"][0]["map"]["values"]
+    again = pick(page, halves)
+    expect(again.locator(".map")).to_be_visible()
+    again.get_by_role("switch").click()
+    expect(again.locator(".map")).to_have_count(0)
+    expect(again.locator(".labels button")).to_have_count(0)
+    requests: list[str] = []
+    page.on("request", lambda request: requests.append(request.url))
+    again.get_by_role("switch").click()
+    expect(again.locator(".map")).to_be_visible()
+    assert requests == []  # the maps are there already
+    again.get_by_role("switch").click()
+    plain = pick(page, halves)
+    expect(plain.get_by_role("switch")).to_have_attribute("aria-checked", "false")
+    expect(plain.locator(".map")).to_have_count(0)
+
+
+def test_each_of_several_images_has_its_map(page: Page, folder: Path) -> None:
+    run = explained(page, folder / "red.png", folder / "it's cut off.jpg", folder / "green.jpg")
+    cards = run.locator(".card").all()
+    expect(run.locator(".map")).to_have_count(2)
+    for index, name in ((0, "red"), (2, "green")):
+        expect(cards[index].locator("figcaption")).to_contain_text(f"Evidence for {name}")
+    results = in_shell(run, folder)["results"]
+    assert all("map" in label for label in results[0]["labels"])
+
+
+def test_there_is_no_switch_where_there_is_nothing_to_show(
+    open_page: Open, folder: Path, images_at: str
+) -> None:
+    page = open_page()
+    expect(link(page, f"http://{images_at}/red.png").get_by_role("switch")).to_have_count(0)
+
+    def without_maps(route: Route) -> None:
+        health = route.fetch().json()
+        route.fulfill(json={name: health[name] for name in health if name != "map"})
+
+    page.route("**/health", without_maps)
+    page.reload()
+    expect(page.locator("#model")).to_have_class("ready")
+    expect(pick(page, folder / "red.png").get_by_role("switch")).to_have_count(0)
+
+
+def test_maps_that_fail_leave_the_labels(page: Page, halves: Path) -> None:
+    run = pick(page, halves)
+    page.route("**/predict?explain=true", lambda route: route.fulfill(status=504, body="<html>"))
+    run.get_by_role("switch").click()
+    expect(run.locator(".problem")).to_contain_text("took too long to answer")
+    expect(run.locator(".labels li")).to_have_count(3)
+    page.unroute("**/predict?explain=true")
+    run.get_by_role("button", name="Try again").click()
+    expect(run.locator(".map")).to_be_visible()
+
+
 # ---- Several images
 
 
@@ -472,8 +592,16 @@ def test_page_works_at_a_stage_without_a_slash(open_page: Open, folder: Path) ->
     expect(page.get_by_role("heading", level=1)).to_be_visible()
 
 
+def test_page_without_javascript_offers_its_form_alone(open_page: Open) -> None:
+    page = open_page(java_script_enabled=False)
+    expect(page.locator("noscript form")).to_be_visible()
+    expect(page.get_by_text("Drop or paste images")).to_be_hidden()
+    expect(page.get_by_text("Asking the service")).to_be_hidden()
+    expect(page.get_by_role("link", name="API reference")).to_be_visible()
+
+
 def test_page_has_no_horizontal_scrolling(page: Page, folder: Path, images_at: str) -> None:
-    pick(page, folder / "red.png", folder / "it's cut off.jpg")
+    explained(page, folder / "red.png", folder / "it's cut off.jpg")
     link(page, f"http://{images_at}/{'long' * 100}")
     link(page, f"http://{images_at}/red.png")
     for path in ("", "docs"):
@@ -489,7 +617,7 @@ def test_page_has_no_axe_violations(open_page: Open, folder: Path, images_at: st
     page = open_page(reduced_motion="reduce")
     expect(page.locator("#model")).to_have_class("ready")
     assert violations(page) == []
-    pick(page, folder / "red.png", folder / "it's cut off.jpg")
+    explained(page, folder / "red.png", folder / "it's cut off.jpg")
     pick(page, folder / "large.png")
     link(page, f"http://{images_at}/red.png")
     link(page, f"http://{images_at}/nothing")

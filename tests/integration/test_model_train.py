@@ -218,7 +218,7 @@ def test_wrong_options_are_refused(
 def test_a_base_without_an_embedding_is_refused(tmp_path: Path, refuses: Run) -> None:
     import colors
 
-    other = colors.write_bundle(tmp_path / "base")
+    other = colors.write_bundle(tmp_path / "base", output={"probabilities": False})
     folder = own_classes.write_colors(tmp_path / "colors", 5)
     assert "names no embedding" in refuses(folder, "--base", other)
 

@@ -17,6 +17,7 @@ from tools.model.training.base_network import DEFAULT, open_base
 from tools.model.training.cache import Cache, cache_file
 from tools.model.training.features import Extractor
 from tools.model.training.int8 import offer, steps, try_int8
+from tools.model.training.maps import Maps
 from tools.model.training.page import page_file, render_page
 from tools.model.training.table import print_report
 from tools.model.training.training import Advance, Images, Plan, train
@@ -76,7 +77,8 @@ def command(  # noqa: PLR0917  (click passes them by name)
     with _progress("trying int8", steps(len(seen), len(held_out))) as advance:
         int8 = try_int8(training.bundle, seen, held_out, seed, advance)
     report = replace(training.report, int8=offer(int8, to, folder))
-    html = render_page(report)
+    model = training.bundle.model()
+    html = render_page(report, Maps(model) if model.sizes.map else None)
     bundle = replace(training.bundle, notes={"training": report.note()})
     manifest = bundle.write(to)
     page = write_page(html, page_file(to))

@@ -17,6 +17,7 @@ from tools.model.base import Base, Embeddings
 from tools.model.images import run_ahead, tensor
 from tools.model.training.cache import Cache
 from tools.model.training.folder import Sample
+from tools.model.training.maps import denormalise
 
 # (n, side, side, 3) uint8: what the network sees, small.
 type Thumbnails = npt.NDArray[np.uint8]
@@ -171,8 +172,7 @@ class Extractor:
 
 def _thumbnail(values: Tensor, preprocessing: Preprocessing) -> Thumbnails:
     """(side, side, 3) pixels, 0..255, of the network's input ``values``."""
-    std, mean = (np.array(three, np.float32) for three in (preprocessing.std, preprocessing.mean))
-    pixels = (values.transpose(1, 2, 0) * std + mean) / np.float32(preprocessing.scale)
+    pixels = denormalise(values, preprocessing)
     side = (THUMBNAIL_SIDE, THUMBNAIL_SIDE)
     small = cv2.resize(pixels, side, interpolation=cv2.INTER_AREA)
     return np.clip(np.rint(small), 0, 255).astype(np.uint8)

@@ -5,9 +5,10 @@ from typing import Any
 
 import numpy as np
 
-from tools.model.page import template
+from tools.model.page import THUMBNAIL, data_uri, template
 from tools.model.training.evaluation import Evaluation
-from tools.model.training.report import Report, and_list
+from tools.model.training.maps import Maps
+from tools.model.training.report import Judgement, Report, and_list
 from tools.model.training.table import percent
 
 _TEMPLATE = Path(__file__).with_name("report.html.jinja")
@@ -22,10 +23,20 @@ def page_file(folder: Path) -> Path:
     return folder.with_name(f"{folder.name}-report.html")
 
 
-def render_page(report: Report) -> str:
-    """The page, which asks for nothing: style, charts and images are in it."""
+def render_page(report: Report, maps: Maps | None = None) -> str:
+    """The page, which asks for nothing: style, charts and images are in it.
+
+    maps: draws the evidence beside each mistake; None where the network has no maps.
+    """
+
+    def evidence(judgement: Judgement, label: str) -> str:
+        pixels = maps.draw(judgement.path, label, THUMBNAIL.size) if maps else None
+        return "" if pixels is None else data_uri(pixels)
+
     return template(_TEMPLATE, share=percent, short=_short).render(
         report=report,
+        evidence=evidence,
+        has_maps=maps is not None,
         evaluation=report.evaluation,
         title=and_list([each.name for each in report.evaluation.classes], most=5),
         remarks=report.remarks(),
