@@ -251,10 +251,10 @@ def test_int8_keeps_the_labels(
 
     assert run("quantize", float32, "--images", digits, "--to", int8) == 0, capsys.readouterr().err
     output = capsys.readouterr().out
-    assert "same labels from 0.5" in output
+    assert "same labels of 0.5 or more" in " ".join(output.split())
     assert "top-1" not in output
     note = json.loads((int8 / "manifest.json").read_text())["quantization"]
-    assert note["criterion"] == "same labels from 0.5"
+    assert note["criterion"] == "same labels of 0.5 or more"
     assert "score" not in note["int8"]
     after, _ = held_out_probabilities(int8)
     assert not np.array_equal(before, after)

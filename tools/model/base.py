@@ -27,6 +27,8 @@ _FLATTEN_CORNERS = "flatten_corners"
 class Base:
     """The network of ``bundle`` up to its embedding, and a last layer of one's own on top of it.
 
+    has_corners: False leaves the corners out, which are four times as long as the average.
+
     Attributes:
         length: Of an embedding.
         lengths: Of what the last layer may stand on, by name; corners only where there is a
@@ -35,7 +37,7 @@ class Base:
     Raises ToolError: its manifest names no embedding, or it is int8.
     """
 
-    def __init__(self, bundle: Bundle) -> None:
+    def __init__(self, bundle: Bundle, *, has_corners: bool = True) -> None:
         manifest = bundle.manifest
         if not manifest.output.embedding:
             raise ToolError(
@@ -51,7 +53,7 @@ class Base:
         self._bound: dict[int, Any] = {}
         size = manifest.input.size
         shape = {manifest.input.name: (1, 3, size, size)}
-        if manifest.output.features:
+        if manifest.output.features and has_corners:
             features = internals[manifest.output.features]
             side = features.infer_shape(**shape)[1][0][2]
             if side > 1:

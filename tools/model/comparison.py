@@ -124,7 +124,7 @@ def compare(
         held_out_images=len(images),
         classes=len(bundle.labels),
         agreement=_agreement(before, after, is_multilabel=is_multilabel),
-        criterion=f"labels from {_LIKELY}" if is_multilabel else "first label",
+        criterion=f"labels of {_LIKELY} or more" if is_multilabel else "first label",
         float32=Side(scores[0], before_ms, len(bundle.params)),
         int8=Side(scores[1], after_ms, len(int8.params)),
         cosine=_cosine(*models, images[:_EMBEDDED]),

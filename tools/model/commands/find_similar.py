@@ -90,7 +90,7 @@ def _embedded(source: Path, model: str | None, images: Path | None) -> Embedded:
         bundle = open_base(model or DEFAULT, ROOT / "models", option="--model")
         with Cache(cache_file()) as cache, progress() as bar:
             task = bar.add_task("images", total=len(files))
-            extractor = Extractor(bundle, cache)
+            extractor = Extractor(bundle, cache, has_corners=False)
             return embed_folder(source, files, extractor, lambda: bar.advance(task))
     if not source.is_file():
         raise ToolError(f"{source}: no such folder or file")

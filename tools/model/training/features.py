@@ -94,13 +94,12 @@ class Extractor:
     Raises ToolError: ``bundle`` is no base.
     """
 
-    def __init__(self, bundle: Bundle, cache: Cache) -> None:
-        self._base = Base(bundle)
+    def __init__(self, bundle: Bundle, cache: Cache, *, has_corners: bool = True) -> None:
+        self._base = Base(bundle, has_corners=has_corners)
         self._preprocessing = bundle.manifest.input
         self._cache = cache
-        identity = hashlib.sha256(
-            f"{_FORMAT} {bundle.manifest.output} {self._preprocessing}".encode()
-        )
+        kinds, output = self._base.lengths, bundle.manifest.output
+        identity = hashlib.sha256(f"{_FORMAT} {kinds} {output} {self._preprocessing}".encode())
         identity.update(hashlib.sha256(bundle.symbol).digest())
         identity.update(hashlib.sha256(bundle.params).digest())
         self._identity = identity.digest()
