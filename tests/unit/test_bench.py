@@ -22,6 +22,7 @@ from tools.bench import (
 )
 from tools.bench.contenders import Sample
 from tools.errors import ToolError
+from tools.project import ROOT
 
 PHASES = [module for phases in start.PHASES.values() for _, module in phases]
 
@@ -172,6 +173,14 @@ def test_publication_needs_measurements_with_a_load(project: Path) -> None:
 def test_cost_section_reads_the_measured_times() -> None:
     prices = cost.Prices.read(cost.PRICES)
     assert "| ours float32 | 1,769 | 4 |" in cost.section(prices, document())
+
+
+def test_documents_show_the_published_figures() -> None:
+    published = json.loads((ROOT / "docs/benchmarks.json").read_text())
+    assert (ROOT / "docs/benchmarks.md").read_text() == report.page(published)
+    assert report.summary(published) in (ROOT / "README.md").read_text()
+    costs = cost.section(cost.Prices.read(cost.PRICES), published)
+    assert costs in (ROOT / "docs/deploy.md").read_text()
 
 
 def test_table_of_samples_compares_with_the_first() -> None:
