@@ -12,9 +12,9 @@ from tools.bench import cost
 from tools.bench.contenders import Figures
 from tools.bench.measure import HANDLERS, IMPORTS, TORCH_ENGINES, Results, engine_run
 
-_INTRODUCTION = """One image, one thread, medians of one run. Ours runs ResNet-18 or EfficientNet-Lite0
-("Lite0"). Beside it, ResNet-18 in a handler as one would write it today (onnxruntime, Pillow, boto3)
-and in one that works as the sample of 2017 did."""
+_INTRODUCTION = """One image, one thread, medians of one run. Ours runs ResNet-18, or
+EfficientNet-Lite0 ("Lite0"). Beside it, ResNet-18 in a handler as one would write it today
+(onnxruntime, Pillow, boto3) and in one that works as the sample of 2017 did."""
 
 # docs/benchmarks.json.
 type Document = Mapping[str, Any]
