@@ -393,6 +393,19 @@ def test_there_is_no_switch_where_there_is_nothing_to_show(
     expect(pick(page, folder / "red.png").get_by_role("switch")).to_have_count(0)
 
 
+def test_switch_that_is_turned_on_while_images_are_classified(page: Page, halves: Path) -> None:
+    def slow(route: Route) -> None:
+        page.wait_for_timeout(500)
+        route.continue_()
+
+    page.route("**/predict", slow)
+    page.locator("#files").set_input_files(halves)
+    page.get_by_role("switch").click()
+    run = ended(page)
+    expect(run.locator(".map")).to_be_visible()
+    expect(run.locator(".labels button")).to_have_count(3)
+
+
 def test_maps_that_fail_leave_the_labels(page: Page, halves: Path) -> None:
     run = pick(page, halves)
     page.route("**/predict?explain=true", lambda route: route.fulfill(status=504, body="<html>"))

@@ -1,6 +1,7 @@
 """Properties of what reads strangers' input: requests and images."""
 
 import base64
+import dataclasses
 import io
 import json
 import resource
@@ -43,14 +44,15 @@ addresses = encodable.filter(lambda address: address and address[:5].lower() != 
 sources = st.one_of(st.builds(Url, addresses), st.builds(Base64, encodable.filter(bool)))
 top_ks = st.integers(1, MAX_TOP_K)
 probabilities = st.floats(0, 1)
-label_options = st.builds(LabelOptions, top_ks, probabilities)
+label_options = st.builds(LabelOptions, top_ks, probabilities, st.booleans(), st.booleans())
+OPTIONS = tuple(field.name for field in dataclasses.fields(LabelOptions))
 image_requests = st.builds(ImageRequest, sources, label_options)
 json_values: st.SearchStrategy[Any] = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | text,
     lambda inner: (
         st.lists(inner, max_size=4)
         | st.dictionaries(
-            st.sampled_from(["url", "image", "images", "top_k", "min_probability"]) | text,
+            st.sampled_from(["url", "image", "images", *OPTIONS]) | text,
             inner,
             max_size=4,
         )
@@ -84,8 +86,7 @@ def table(image: ImageRequest) -> dict[str, Any]:
     """The JSON that asks for ``image``."""
     source = image.source
     named = {"url": source.url} if isinstance(source, Url) else {"image": source.text}  # type: ignore[union-attr]
-    options = image.options
-    return named | {"top_k": options.top_k, "min_probability": options.min_probability}
+    return named | dataclasses.asdict(image.options)
 
 
 def tell(error: RequestError) -> None:
@@ -117,7 +118,8 @@ class TestRequests:
         self, source: Url | Base64, top_k: int, minimum: float
     ) -> None:
         bare = table(ImageRequest(source))
-        del bare["top_k"], bare["min_probability"]
+        for name in OPTIONS:
+            del bare[name]
         own = bare | {"top_k": LabelOptions.top_k}
         body = {"images": [bare, own], "top_k": top_k, "min_probability": minimum}
         request = parse_predict(read_event(posts(json.dumps(body).encode(), "application/json")[0]))
@@ -129,7 +131,11 @@ class TestRequests:
     @given(st.builds(ImageRequest, st.builds(Url, addresses), label_options))
     @patient
     def test_a_query_means_the_same_in_every_event(self, image: ImageRequest) -> None:
-        query = {name: str(value) for name, value in table(image).items()}
+        # Numbers and switches as JSON spells them.
+        query = {
+            name: json.dumps(value) if name in OPTIONS else value
+            for name, value in table(image).items()
+        }
         many = {name: [value] for name, value in query.items()}
         for event in (
             rest("GET", queryStringParameters=query),
@@ -154,7 +160,7 @@ class TestRequests:
     def test_any_bytes_are_a_request_or_say_why_not(self, body: bytes) -> None:
         self.check(posts(body, "application/json"))
 
-    @given(st.dictionaries(st.sampled_from(["url", "top_k", "min_probability"]) | text, text))
+    @given(st.dictionaries(st.sampled_from(["url", *OPTIONS]) | text, text))
     @patient
     def test_any_query_is_a_request_or_says_why_not(self, query: dict[str, str]) -> None:
         self.check([rest("GET", queryStringParameters=query)])
@@ -191,6 +197,7 @@ class TestRequests:
                 assert type(image.options.top_k) is int
                 assert 1 <= image.options.top_k <= MAX_TOP_K
                 assert 0 <= image.options.min_probability <= 1
+                assert type(image.options.embedding) is type(image.options.explain) is bool
                 assert isinstance(image.source, Body | Base64 | Url)
 
 

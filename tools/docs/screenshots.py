@@ -1,5 +1,8 @@
 """Takes the README's images of the front page: of the service at URL, with IMAGE classified.
 
+With --maps, takes the figure of docs/embeddings-and-maps.md instead: of a service with
+EfficientNet-Lite0.
+
 Chromium is the one that CLASSIFIER_TEST_BROWSER names, else that of the PATH.
 """
 
@@ -22,6 +25,9 @@ SCREENS: dict[str, dict[str, Any]] = {
     "desktop": {"viewport": {"width": 1280, "height": 880}},
     "phone": {"viewport": {"width": 390, "height": 844}, "device_scale_factor": 2},
 }
+# Drawn by this project. ImageNet knows both.
+DRAWING = FOLDER.parent / "clock-and-umbrella.png"
+LABELS = ("analog clock", "umbrella")
 SCHEMES: tuple[Scheme, ...] = ("light", "dark")
 
 
@@ -39,6 +45,22 @@ def take(browser: Browser, url: str, image: Path, screen: str, scheme: Scheme) -
     return path
 
 
+def take_maps(browser: Browser, url: str) -> Path:
+    """Write two maps of the drawing as the page at ``url`` shows them; returns the file."""
+    page = browser.new_page(viewport={"width": 700, "height": 900}, reduced_motion="reduce")
+    page.goto(url)
+    page.locator("#files").set_input_files([DRAWING] * len(LABELS))
+    page.get_by_role("switch").click()
+    for number, label in enumerate(LABELS):
+        card = page.locator(".card").nth(number)
+        card.get_by_role("button", name=label, exact=True).click()
+        card.locator("figcaption", has_text=label).wait_for()
+    path = FOLDER / "maps.png"
+    page.locator(".cards").screenshot(path=path)
+    page.close()
+    return path
+
+
 @click.command("scripts/screenshots.py", cls=Command, help=__doc__)
 @click.argument("url")
 @click.argument(
@@ -46,7 +68,8 @@ def take(browser: Browser, url: str, image: Path, screen: str, scheme: Scheme) -
     default=FOLDER.parent / "digit.png",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
 )
-def main(url: str, image: Path) -> None:
+@click.option("--maps", "is_of_maps", is_flag=True, help="The figure of the maps instead.")
+def main(url: str, image: Path, *, is_of_maps: bool) -> None:
     chromium = os.environ.get("CLASSIFIER_TEST_BROWSER") or shutil.which("chromium")
     if not chromium:
         raise ToolError("There is no Chromium: name its program with CLASSIFIER_TEST_BROWSER.")
@@ -55,7 +78,9 @@ def main(url: str, image: Path) -> None:
             executable_path=chromium,
             args=["--no-sandbox", "--no-first-run", "--disable-background-networking"],
         )
-        for screen in SCREENS:
+        if is_of_maps:
+            click.echo(take_maps(browser, url))
+        for screen in () if is_of_maps else SCREENS:
             for scheme in SCHEMES:
                 click.echo(take(browser, url, image, screen, scheme))
         browser.close()
