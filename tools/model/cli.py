@@ -17,6 +17,7 @@ COMMANDS = {
     "train": ("train_classes", "Train your own classes, from a folder of images."),
     "synthetic": ("make_synthetic", "Make ResNet-18 with random weights."),
     "quantize": ("quantize_bundle", "Make an int8 bundle of a float32 one."),
+    "half": ("halve_bundle", "Store a bundle's parameters in half the bytes."),
     "evaluate": ("evaluate_bundle", "Measure the accuracy of a bundle."),
     "similar": ("find_similar", "Find near-duplicates and neighbours among images."),
     "inspect": ("inspect_bundle", "Show and verify a bundle."),
