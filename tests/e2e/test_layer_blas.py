@@ -219,13 +219,13 @@ def test_least_squares_are_numpys(
 
 @TYPES
 @pytest.mark.parametrize("shape", [(1, 7), (7, 1), (5, 3), (3, 5), (40, 40), (90, 20), (20, 90)])
-@pytest.mark.parametrize("u_job", "ASON")
-@pytest.mark.parametrize("vt_job", "ASON")
+@pytest.mark.parametrize(
+    ("u_job", "vt_job"),
+    [jobs for jobs in itertools.product("ASON", repeat=2) if jobs != ("O", "O")],
+)
 def test_singular_vectors_give_the_matrix_back(
     shape: tuple[int, int], u_job: str, vt_job: str, dtype: type
 ) -> None:
-    if u_job == vt_job == "O":
-        pytest.skip("LAPACK forbids it")
     (m, n), k = shape, min(shape)
     matrix = random(m, n, dtype=dtype)
     a, s = matrix.copy(order="F"), np.zeros(k, dtype)

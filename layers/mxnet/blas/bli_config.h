@@ -20,7 +20,7 @@
 #define BLIS_DISABLE_SANDBOX
 #define BLIS_DISABLE_SHARED
 
-/* Version 0.7.0's own path for small matrices of double precision gives NaN for 324 of 19,200 shapes
+/* Version 0.7.0's own path for small matrices of double precision gives NaN for 324 of 5,760 shapes
    where both factors are transposed and C holds NaN, although beta is 0. */
 #define BLIS_DISABLE_SUP_HANDLING
 

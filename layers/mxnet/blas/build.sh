@@ -1,5 +1,5 @@
 # The BLAS and LAPACK that libmxnet.so asks for, under the name that it asks for: 40 routines, where
-# the OpenBLAS of MXNet's wheel has 11,726 for every processor since 2006, in 29 MB, and needs libgfortran.
+# the OpenBLAS of MXNet's wheel has 11,726, for many processors, in 29 MB, and needs libgfortran.
 # BLAS's products are BLIS's, the rest of BLAS and LAPACK are the f2c translations in NumPy's sources.
 #   sh -eu build.sh NUMPY_SOURCES BLIS_SOURCES NUMPY_HEADERS DESTINATION
 numpy=$1 blis=$2 headers=$3 destination=$4

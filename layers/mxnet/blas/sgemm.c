@@ -1,5 +1,5 @@
 /* cblas_sgemm: BLIS's, and for small matrices BLIS's innermost kernel alone. What BLIS does around the
-   kernel takes 2.4 us a call: more than one window of attention (49 x 32 x 49) takes. */
+   kernel takes 2.4 us a call: about as much as a window of attention (49 x 32 x 49). */
 #include <stddef.h>
 
 #include "blis.h"
