@@ -7,26 +7,30 @@ FUNCTION := .aws-sam/build/ClassifyFunction
 MOVED := $(if $(wildcard .venv/ready),$(if $(filter $(CURDIR),$(shell cat .venv/ready)),,moved))
 # A command that only shows its help needs no build.
 HELP := $(filter -h --help,$(ARGS))
+REQUIREMENTS := scripts/setup.sh pyproject.toml constraints.txt src/requirements.txt $(MOVED)
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-setup: .venv/packages ## make the environment, in .venv
+setup: .venv/$(or $(GROUP),ready) ## make the environment, in .venv (GROUP=test, bench, onnx, train: more)
 
-.venv/ready: scripts/setup.sh requirements-dev.txt constraints.txt src/requirements.txt $(MOVED)
+# What is ready serves, builds and deploys. The others are groups of pyproject.toml.
+.venv/ready: $(REQUIREMENTS)
 	@scripts/setup.sh
 
-# Our own packages. Settings of tools change pyproject.toml often, so this takes a second or two.
-.venv/packages: .venv/ready pyproject.toml
-	@python -m pip install -qq --disable-pip-version-check --no-build-isolation --no-deps -e . && touch $@
+.venv/test .venv/bench .venv/onnx .venv/train: $(REQUIREMENTS)
+	@scripts/setup.sh $(@F)
 
-run: setup ## serve the API on this machine (MODEL=folder or name, PORT=, ENVIRONMENTS=)
+free-port:
+	@scripts/free_port.sh
+
+run: free-port setup ## serve the API on this machine (MODEL=folder or name, PORT=, ENVIRONMENTS=)
 	@exec python scripts/run.py
 
-test: setup ## run the tests, side by side
+test: .venv/test ## run the tests, side by side
 	pytest --numprocesses auto --maxprocesses 4 --dist loadfile
 
-check: setup ## lint, types, imports, format, template lint
+check: .venv/test ## lint, types, imports, format, template lint
 	ruff check && ruff format --check && mypy && lint-imports --no-logo
 	sam validate --lint && python scripts/check_apigateway.py
 
@@ -36,9 +40,6 @@ build: setup ## build the function and its layers, and check their size and libr
 
 sam-local: build ## serve a model to `sam local` and print its commands (needs Docker, MODEL=folder)
 	python scripts/check_sam_local.py $(or $(MODEL),models/demo)
-
-.venv/bench: .venv/packages requirements-bench.txt
-	python -m pip install --quiet --disable-pip-version-check -c constraints.txt -r requirements-bench.txt && touch $@
 
 bench: $(if $(HELP),setup,.venv/bench) ## measure everything beside its peers, into build/bench (ARGS="--rounds 3")
 	@python scripts/bench.py $(ARGS)
@@ -55,7 +56,10 @@ model: setup ## fetch ResNet-18 and make its bundle in models/resnet-18
 contract: setup ## write what is made of openapi.yaml: /openapi.json, /docs, apigateway.yaml
 	python scripts/contract.py
 
-deploy: $(if $(HELP),setup,build) ## publish the model and deploy (asks what it needs; ARGS="--regions a,b")
+check-deploy: setup
+	@python scripts/deploy.py deploy --check $(ARGS)
+
+deploy: $(if $(HELP),setup,check-deploy build) ## publish the model and deploy (asks what it needs; ARGS="--regions a,b")
 	python scripts/deploy.py deploy $(ARGS)
 
 deploy-local: $(if $(HELP),setup,build) ## the same to an AWS account on this machine (ARGS="--model models/demo")
@@ -67,4 +71,5 @@ destroy: setup ## delete a deployment, with all that it stored (ARGS="--regions 
 clean: ## remove what the other targets made, but not models
 	rm -rf .venv .aws-sam build .coverage* .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 
-.PHONY: help setup run test check build sam-local bench bench-publish load model contract deploy deploy-local destroy clean moved
+.NOTPARALLEL:  # the port is looked at before the environment is made
+.PHONY: help setup free-port run test check build sam-local bench bench-publish load model contract check-deploy deploy deploy-local destroy clean moved

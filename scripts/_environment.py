@@ -2,7 +2,7 @@
 
 Every command imports this module first. It is written for any Python.
 """
-# ruff: noqa: PLC0415, PTH110, PTH118, PTH120, RUF005, S606
+# ruff: noqa: PLC0415, PTH110, PTH118, PTH119, PTH120, RUF005, S606
 
 import os
 import sys
@@ -10,6 +10,8 @@ import sys
 ROOT = os.path.dirname(os.path.dirname(os.path.realpath(__file__)))
 PREFIX = os.path.join(ROOT, ".venv")
 OURS = ("app", "classifier", "tools")
+# Groups of pyproject.toml with what a script needs besides the group "run". "test" has most.
+GROUPS = {"bench.py": "bench", "load.py": "bench"}
 
 
 def is_environment():
@@ -24,9 +26,13 @@ def is_environment():
 
 
 def show(kind, error, trace):
-    """Show a package that is missing as one line, every other error as Python does."""
-    if issubclass(kind, ImportError) and error.name and error.name.split(".")[0] not in OURS:
-        sys.stderr.write("Error: .venv lacks %s: run `make setup`\n" % error.name)  # noqa: UP031
+    """Show Ctrl-C and a package that is missing as one line, other errors as Python does."""
+    if issubclass(kind, KeyboardInterrupt):
+        sys.stderr.write("Error: interrupted\n")
+    elif issubclass(kind, ImportError) and error.name and error.name.split(".")[0] not in OURS:
+        group = GROUPS.get(os.path.basename(sys.argv[0]), "test")
+        message = "Error: .venv lacks %s: run `make setup GROUP=%s`\n"
+        sys.stderr.write(message % (error.name, group))
     else:
         sys.__excepthook__(kind, error, trace)
 

@@ -7,14 +7,17 @@ interrupted: what Ctrl-C leaves behind, in words.
 usage_status: the exit status of a wrong argument.
 """
 
+import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import click
 from botocore.exceptions import BotoCoreError, ClientError
 
 from classifier.errors import ClassifierError
+from tools.aws_errors import describe
 
 INTERRUPTED = 130  # 128 and the number of SIGINT, as shells have it
 
@@ -57,13 +60,36 @@ class Command(click.Command):
         except OSError as error:
             file = f"{error.filename}: " if error.filename else ""
             return _fail(f"{file}{error.strerror or error}")
-        except (ClassifierError, BotoCoreError, ClientError) as error:
+        except (BotoCoreError, ClientError) as error:
+            return _fail(describe(error))
+        except ClassifierError as error:
             return _fail(str(error))
         return 0
 
 
 class Group(Command, click.Group):
     """Commands below one name; their failures are as those of ``Command``."""
+
+
+@contextmanager
+def hold_interrupts() -> Iterator[None]:
+    """Let Ctrl-C take effect at the end, not within.
+
+    NumPy and OpenCV, interrupted while they are imported, raise an ImportError about NumPy's core.
+    """
+    is_interrupted = False
+
+    def hold(*_: object) -> None:
+        nonlocal is_interrupted
+        is_interrupted = True
+
+    before = signal.signal(signal.SIGINT, hold)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if is_interrupted:
+        raise KeyboardInterrupt
 
 
 def _fail(message: str, status: int = 1) -> int:

@@ -1,5 +1,5 @@
-# MXNet's wheel without what no inference needs, the two libraries it lacks, and NumPy built small:
-# without BLAS, which only MXNet's own OpenBLAS would bring to use here, for the AVX2 that Lambda has.
+# MXNet's wheel without what no inference needs, with the library it lacks and a small BLAS in the place
+# of its own, and NumPy built small: without BLAS, for the AVX2 that Lambda has.
 numpy=sources/numpy-1.26.4
 export CMAKE=false  # meson would ask it for the libraries that are turned off here
 "$PYTHON" $numpy/vendored-meson/meson/meson.py setup build-numpy $numpy \
@@ -7,6 +7,10 @@ export CMAKE=false  # meson would ask it for the libraries that are turned off h
     -Dallow-noblas=true -Dblas=none -Dlapack=none -Dcpu-baseline="avx2 fma3" -Dcpu-dispatch=none
 ninja -C build-numpy
 "$PYTHON" $numpy/vendored-meson/meson/meson.py install -C build-numpy --no-rebuild --quiet --destdir "$LAYER"
+
+mkdir libraries
+sh -eu "${0%/*}/blas/build.sh" "$PWD/$numpy" "$PWD/sources/blis-1.3.4/blis/_src" \
+    "$LAYER/python/numpy/core/include" "$PWD/libraries"
 
 cd "$LAYER/python"
 find numpy -depth \( -name tests -o -name __pycache__ -o -name '*.py[ix]' -o -name '*.pxd' -o -name '*.[ah]' \
@@ -21,8 +25,10 @@ cp -r "$wheels/mxnet/mxnet" .
 rm -r mxnet/include mxnet/src mxnet/tools
 # libmxnet.so looks for libraries beside itself, under the names that it was linked with.
 cp "$wheels"/scikit_learn/scikit_learn.libs/libgomp-*.so.1* mxnet/libgomp.so.1
-cp "$wheels"/numpy/numpy.libs/libquadmath-*.so.0* mxnet/libquadmath.so.0
+cp "$OLDPWD"/libraries/lib*.so.* mxnet
 
-mkdir -p "$LAYER/licenses/numpy" "$LAYER/licenses/mxnet"
+mkdir -p "$LAYER/licenses/numpy" "$LAYER/licenses/mxnet" "$LAYER/licenses/blis" "$LAYER/licenses/lapack"
+cp "$OLDPWD/sources/blis-1.3.4/LICENSE" "$LAYER/licenses/blis"
+cp "$OLDPWD/$numpy/numpy/linalg/lapack_lite/LICENSE.txt" "$LAYER/licenses/lapack"
 cp "$OLDPWD/$numpy/LICENSE.txt" "$OLDPWD/$numpy/LICENSES_bundled.txt" "$LAYER/licenses/numpy"
 cp "$wheels"/mxnet/mxnet-*.dist-info/METADATA "$LAYER/licenses/mxnet"

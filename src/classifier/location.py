@@ -67,6 +67,11 @@ def is_bucket(name: str) -> bool:
 def _split(uri: str) -> tuple[str, str]:
     scheme, _, rest = uri.partition("://")
     bucket, _, key = rest.partition("/")
-    if scheme.lower() != "s3" or not is_bucket(bucket):
+    if scheme.lower() != "s3" or not bucket:
         raise ValueError(f"{uri!r} is not of the form s3://bucket/prefix")
+    if not is_bucket(bucket):
+        raise ValueError(
+            f"{uri!r}: {bucket!r} is not the name of a bucket, which has 3 to 63 characters:"
+            " lower-case letters, digits, dots and hyphens"
+        )
     return bucket, key

@@ -1,8 +1,8 @@
 """Sources become bytes, tensors and probabilities: one outcome an image.
 
 Downloads run side by side, because waiting costs nothing. Images are decoded one after the other,
-because decoding costs memory: 40 megapixels take some 300 MB. Chunks of tensors go through the
-network while the next downloads run.
+because decoding costs memory: 40 megapixels take some 300 MB. Tensors go through the network in
+small batches while the next downloads run. With two vCPUs the next images are decoded meanwhile.
 """
 
 import logging
@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from itertools import batched
 
 from classifier.errors import ImageTooLarge, InternalError, RequestError
 from classifier.fetch.sources import Fetcher, Source
@@ -19,12 +20,12 @@ from classifier.image.tensor import Limits, Tensor, to_tensor
 from classifier.model.activation_map import Evidence
 from classifier.model.labels import LabelOptions
 from classifier.model.layers import Outputs
-from classifier.model.network import Model
+from classifier.model.network import BATCH, Model
 from classifier.net.deadline import Deadline, elapsed_ms
 from classifier.outcome import Outcome, Outcomes
 
-# Images that are classified together, and downloads side by side.
-CHUNK = 16
+# Downloads side by side.
+DOWNLOADS = 16
 
 logger = logging.getLogger(__name__)
 
@@ -36,12 +37,14 @@ class Pipeline:
         fetcher: Source to bytes.
         model: Tensors to probabilities; its manifest says how to make the tensors.
         limits: What an image may cost.
+        threads: The function's vCPUs.
     """
 
-    def __init__(self, fetcher: Fetcher, model: Model, limits: Limits) -> None:
+    def __init__(self, fetcher: Fetcher, model: Model, limits: Limits, threads: int = 1) -> None:
         self._fetcher = fetcher
         self._model = model
         self._limits = limits
+        self._threads = threads
 
     def run(
         self,
@@ -61,36 +64,53 @@ class Pipeline:
                 image that ends it is one error.
         """
         outcomes = Outcomes([Outcome(options=each) for each in options])
-        chunk: list[tuple[Outcome, Tensor]] = []
         images = self._fetch_ahead(sources, outcomes.images, deadline)
-        for outcome, data in zip(outcomes.images, images, strict=True):
+        tensors = self._decode_all(images, outcomes.images, deadline if isolates else None)
+        batches = batched(tensors, BATCH)
+        if self._threads == 1 or len(sources) <= BATCH:
+            for batch in batches:
+                self._classify(batch, outcomes)
+            return outcomes
+        # The network leaves a second vCPU time to decode the next batch.
+        with ThreadPoolExecutor(1) as pool:
+            running: Future[None] | None = None
+            for batch in batches:
+                if running:
+                    running.result()
+                running = pool.submit(self._classify, batch, outcomes)
+            if running:
+                running.result()
+        return outcomes
+
+    def _decode_all(
+        self,
+        images: Iterator[bytes | None],
+        outcomes: Sequence[Outcome],
+        isolated_until: Deadline | None,
+    ) -> Iterator[tuple[Outcome, Tensor]]:
+        """The tensor of each image that can be decoded, in order, and its outcome."""
+        for outcome, data in zip(outcomes, images, strict=True):
             if data is None:
                 continue
-            tensor = self._decode(data, outcome, deadline if isolates else None)
+            tensor = self._decode(data, outcome, isolated_until)
             if tensor is not None:
-                chunk.append((outcome, tensor))
-            if len(chunk) == CHUNK:
-                self._classify(chunk, outcomes)
-                chunk = []
-        if chunk:
-            self._classify(chunk, outcomes)
-        return outcomes
+                yield outcome, tensor
 
     def _fetch_ahead(
         self, sources: Sequence[Source], outcomes: Sequence[Outcome], deadline: Deadline
     ) -> Iterator[bytes | None]:
         """The bytes of each source in order, None for a failed one.
 
-        At most two chunks are downloaded ahead, so no more than these are in memory at any time.
+        At most 2 * DOWNLOADS are downloaded ahead, so no more than these are in memory at any time.
         """
         if len(sources) == 1:
             yield self._fetch(sources[0], outcomes[0], deadline)
             return
-        with ThreadPoolExecutor(CHUNK) as pool:
+        with ThreadPoolExecutor(DOWNLOADS) as pool:
             downloads: deque[Future[bytes | None]] = deque()
             for source, outcome in zip(sources, outcomes, strict=True):
                 downloads.append(pool.submit(self._fetch, source, outcome, deadline))
-                if len(downloads) == 2 * CHUNK:
+                if len(downloads) == 2 * DOWNLOADS:
                     yield downloads.popleft().result()
             while downloads:
                 yield downloads.popleft().result()
@@ -123,14 +143,14 @@ class Pipeline:
         outcome.decode_ms = elapsed_ms(started)
         return tensor
 
-    def _classify(self, chunk: Sequence[tuple[Outcome, Tensor]], outcomes: Outcomes) -> None:
+    def _classify(self, batch: Sequence[tuple[Outcome, Tensor]], outcomes: Outcomes) -> None:
         started = time.monotonic()
-        tensors = [tensor for _, tensor in chunk]
-        if any(outcome.options.needs_layers for outcome, _ in chunk):
+        tensors = [tensor for _, tensor in batch]
+        if any(outcome.options.needs_layers for outcome, _ in batch):
             outputs = self._model.classify_with_layers(tensors)
         else:
             outputs = Outputs(self._model.classify(tensors))
-        for index, (outcome, _) in enumerate(chunk):
+        for index, (outcome, _) in enumerate(batch):
             outcome.probabilities = outputs.probabilities[index]
             if outcome.options.embedding and outputs.embeddings is not None:
                 outcome.embedding = outputs.embeddings[index]

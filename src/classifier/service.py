@@ -55,4 +55,4 @@ def _pipeline(settings: Settings, model: Model, s3: S3Client) -> Pipeline:
         user_agent=settings.user_agent,
     )
     limits = Limits(settings.max_image_bytes, settings.max_image_pixels, settings.memory_bytes)
-    return Pipeline(Fetcher(settings, downloader, s3), model, limits)
+    return Pipeline(Fetcher(settings, downloader, s3), model, limits, settings.threads)

@@ -16,7 +16,8 @@ JAVASCRIPT = re.findall(r"```javascript\n(.*?)```", PAGE, re.DOTALL)
 
 
 def run(command: list[str], folder: Path) -> str:
-    (folder / "cat.jpg").write_bytes(golden_events.IMAGES["green.jpg"])
+    (folder / "docs").mkdir()
+    (folder / "docs/example.jpg").write_bytes(golden_events.IMAGES["green.jpg"])
     done = subprocess.run(
         command, cwd=folder, capture_output=True, text=True, timeout=60, check=False
     )

@@ -291,7 +291,7 @@ def test_a_published_bundle_that_was_damaged_is_not_deployed(
         (["--set", "Nonsense=1"], "NAME one of ModelUri"),
         (["--set", "eu-west-1:Nonsense=1"], "NAME one of ModelUri"),
         (["--set", "ThrottleRate"], "should be NAME=VALUE"),
-        (["--profile", "nowhere"], "has no profile 'nowhere'"),
+        (["--config-env", "nowhere"], "--config-env nowhere: samconfig.toml has default, trial"),
     ],
 )
 def test_wrong_options_are_refused_before_anything_is_made(
@@ -316,6 +316,20 @@ def test_without_a_build_or_a_bundle_nothing_is_made(
     assert buckets() == []
 
 
+def test_check_looks_at_the_options_and_makes_nothing(
+    deploy: Callable[..., int], build: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    build.unlink()  # It runs before the build.
+    assert deploy("deploy", "--yes", "--check") == 0
+    assert deploy("deploy", "--yes", "--check", "--set", "Nonsense=1") == 1
+    assert "NAME one of ModelUri" in capsys.readouterr().err
+    assert deploy("deploy", "--check", model=tmp_path) == 1
+    assert "holds no bundle" in capsys.readouterr().err
+    assert deploy("deploy", "--check", model=tmp_path / "nowhere") == 1
+    assert "there is no such folder" in capsys.readouterr().err
+    assert buckets() == []
+
+
 def test_a_failed_deploy_is_one_line(
     deploy: Callable[..., int], build: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -324,7 +338,7 @@ def test_a_failed_deploy_is_one_line(
     assert "`sam deploy` failed in eu-west-1" in capsys.readouterr().err
 
 
-def test_the_command_line_wins_over_the_profile(
+def test_the_command_line_wins_over_samconfig(
     deploy: Callable[..., int],
     applied: dict[str, Any],
     tmp_path: Path,
@@ -336,7 +350,7 @@ def test_the_command_line_wins_over_the_profile(
         'parameter_overrides = ["MemorySize=3538", "ThrottleRate=5", "AllowedUrlHosts=a.b,c.d"]'
     )
     monkeypatch.setattr(cli, "CONFIG", config)
-    assert deploy("deploy", "--yes", "--profile", "big", "--set", "ThrottleRate=7") == 0
+    assert deploy("deploy", "--yes", "--config-env", "big", "--set", "ThrottleRate=7") == 0
     parameters = applied[REGIONS[0]]["parameters"]
     assert parameters["MemorySize"] == "3538"
     assert parameters["ThrottleRate"] == "7"

@@ -17,7 +17,9 @@ import pytest
 from botocore.exceptions import ClientError
 
 from classifier.location import S3Prefix
-from classifier.model.bundle import Folder, read_bundle
+from classifier.model.bundle import MANIFEST, Folder, read_bundle
+from classifier.model.lean_mxnet import mx
+from classifier.model.network import Model
 from tools.model import cli as tool
 from tools.model import publish as publishing
 from tools.model.catalogue import NETWORKS
@@ -244,6 +246,37 @@ def test_evaluate_refuses_what_it_cannot_count(bundle: Path, images: Path, refus
     (images / "stranger_1.png").write_bytes(b"no image")
     (images / "stranger_1.png").rename(images / "c0_broken.png")
     assert "c0_broken.png: " in refuses("evaluate", bundle, "--images", images)
+
+
+def test_half_precision_keeps_the_answers(
+    bundle: Path, images: Path, tmp_path: Path, does: Says
+) -> None:
+    said = does("half", bundle, "--images", images, "--to", tmp_path / "half")
+    assert "4 of 4 images keep their first label" in said
+    whole, half = (read_bundle(Folder(folder)) for folder in (bundle, tmp_path / "half"))
+    arrays = mx.nd.load_frombuffer(half.params)
+    assert {array.dtype for array in arrays.values() if array.ndim > 1} == {np.float16}
+    assert half.manifest.version == f"{whole.manifest.version}-half"
+    tensor = np.full((3, 32, 32), 100, np.float32)
+    before, after = (Model.load(each).classify([tensor]) for each in (whole, half))
+    assert np.abs(before - after).max() < 0.01
+
+
+def test_half_precision_that_changes_an_answer_is_refused(
+    bundle: Path, images: Path, tmp_path: Path, does: Says, refuses: Says
+) -> None:
+    # The part that all rows share leaves float16 no digits for what tells them apart.
+    weights = {"arg:fc_weight": mx.nd.array(colors.WEIGHTS * 0.4 + 4098)}
+    mx.nd.save(str(bundle / "colors-0000.params"), weights | {"arg:fc_bias": mx.nd.zeros(3)})
+    manifest = json.loads((bundle / MANIFEST).read_text())
+    manifest["files"]["params"] = colors.describe(bundle, "colors-0000.params")
+    (bundle / MANIFEST).write_text(json.dumps(manifest))
+    said = refuses("half", bundle, "--images", images, "--to", tmp_path / "half")
+    assert "nothing was written" in said
+    assert not (tmp_path / "half").exists()
+    assert "of 4 images" in does(
+        "half", bundle, "--images", images, "--to", tmp_path / "half", "--force"
+    )
 
 
 def test_publish_and_inspect_in_s3(

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -474,7 +475,24 @@ def dies(sender: object, _job: object) -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def test_ctrl_c_ends_the_import(labels: Path, tmp_path: Path) -> None:
+def waits(_process: int) -> None:
+    time.sleep(0.3)  # it loads its libraries
+
+
+def waits_for_the_import(process: int) -> None:
+    children = Path(f"/proc/{process}/task/{process}/children")
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        for child in children.read_text().split():
+            if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes():
+                return
+        time.sleep(0.01)
+
+
+@pytest.mark.parametrize("moment", [waits, waits_for_the_import])
+def test_ctrl_c_ends_the_import(
+    labels: Path, tmp_path: Path, moment: Callable[[int], None]
+) -> None:
     command = [sys.executable, "scripts/model.py", "import", FILES / "resnet-old.onnx"]
     process = subprocess.Popen(
         [*command, "--labels", labels, "--to", tmp_path / "to"],
@@ -483,7 +501,7 @@ def test_ctrl_c_ends_the_import(labels: Path, tmp_path: Path) -> None:
         text=True,
         start_new_session=True,
     )
-    time.sleep(2)
+    moment(process.pid)
     os.killpg(process.pid, signal.SIGINT)
     _, errors = process.communicate(timeout=60)
     assert process.returncode != 0

@@ -1,15 +1,13 @@
 """The README's commands, run as they stand against what `make run` starts.
 
-A server on this machine stands for ``https://example.com/``, and an image of the tests for
-``cat.jpg``. The network is EfficientNet-Lite0 where models/ holds it (`make run` fetches it, and so
-does CI), else the digits, whose labels nobody compares. Commands of make are left to
-tests/integration/test_run.py (``run``), to whoever runs this (``test``), and to the e2e tests.
+A server on this machine stands for the one of the photograph. The network is EfficientNet-Lite0
+where models/ holds it (`make run` fetches it, and so does CI), else the digits, whose labels nobody
+compares. Commands of make are left to tests/integration/test_run.py (``run``), to whoever runs this
+(``test``), and to the e2e tests.
 """
 
-import base64
 import json
 import re
-import shutil
 import subprocess
 from collections.abc import Iterator
 from fnmatch import fnmatchcase
@@ -19,14 +17,12 @@ import golden_events
 import pytest
 
 from tools.local.process import run_local_stack
-from tools.model.photographs import photographs
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
 COMMANDS = re.findall(r"^\$ (curl .+)\n((?:[^$`].*\n)?)", README, re.MULTILINE)
-CAT = golden_events.IMAGES["green.jpg"]
+PHOTOGRAPH = "https://upload.wikimedia.org/wikipedia/commons/3/3a/Cat03.jpg"
 REAL = ROOT / "models" / "efficientnet-lite0"
-EXAMPLE = ROOT / "models" / "example.jpg"
 
 
 @pytest.fixture(scope="module")
@@ -34,8 +30,6 @@ def addresses(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, s
     """Of the API, and of the image server."""
     log = tmp_path_factory.mktemp("log") / "run.log"
     model = REAL if REAL.is_dir() else ROOT / "models" / "demo"
-    if not EXAMPLE.exists():
-        shutil.copyfile(photographs()[0], EXAMPLE)
     with (
         golden_events.image_server() as images_at,
         run_local_stack(log, MODEL=str(model), PRIVATE_URL_HOSTS=images_at) as api,
@@ -45,15 +39,12 @@ def addresses(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, s
 
 @pytest.mark.parametrize(("command", "shown"), COMMANDS, ids=[c for c, _ in COMMANDS])
 def test_command_prints_what_the_readme_shows(
-    addresses: tuple[str, str], tmp_path: Path, command: str, shown: str
+    addresses: tuple[str, str], command: str, shown: str
 ) -> None:
     api, images_at = addresses
-    (tmp_path / "cat.jpg").write_bytes(CAT)
     for written, meant in (
         ("http://127.0.0.1:3000", api),
-        ("https://example.com/cat.jpg", f"http://{images_at}/green.jpg"),
-        ("@cat.jpg", f"@{tmp_path}/cat.jpg"),
-        ("<base64>", base64.b64encode(CAT).decode()),
+        (PHOTOGRAPH, f"http://{images_at}/green.jpg"),
     ):
         command = command.replace(written, meant)
     done = subprocess.run(

@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -226,7 +226,8 @@ def test_port_in_use_is_one_line(run: Callable[..., Run], bundle: Path, variable
 @pytest.mark.parametrize(
     ("variable", "value", "error"),
     [
-        ("PORT", "many", "Error: Invalid value for '--port'"),
+        ("PORT", "many", "Error: Invalid value for '--port': 'many' should be a number"),
+        ("PORT", "70000", "Error: Invalid value for '--port': '70000' should be a number"),
         ("ENVIRONMENTS", "0", "Error: Invalid value for '--environments'"),
         ("MODEL", "/nowhere/at/all", "Error: MODEL=/nowhere/at/all: there is no such folder"),
         ("MODEL", str(ROOT / "docs"), f"Error: {ROOT}/docs/manifest.json: no such file"),
@@ -366,56 +367,3 @@ def test_bundle_without_manifest_is_read_completely(tmp_path: Path, bundle: Path
     assert old.manifest.version == "2017"
     assert set(files) == {"resnet-18-symbol.json", "resnet-18-0000.params"}
     assert set(models.read(bundle)[1]) == {path.name for path in bundle.iterdir()}
-
-
-def path_with(folder: Path, programs: Mapping[str, str]) -> str:
-    """A PATH that holds what setup.sh needs and ``programs`` (name: script), and no more."""
-    folder.mkdir()
-    for name in ("bash", "env", "dirname", "rm", "awk", "touch", "cat"):
-        place = shutil.which(name)
-        assert place
-        (folder / name).symlink_to(place)
-    for name, script in programs.items():
-        (folder / name).write_text(f"#!/bin/sh\n{script}\n")
-        (folder / name).chmod(0o755)
-    return str(folder)
-
-
-def setup(tmp_path: Path, programs: Mapping[str, str]) -> "subprocess.CompletedProcess[str]":
-    (tmp_path / "project/scripts").mkdir(parents=True)
-    shutil.copy(ROOT / "scripts/setup.sh", tmp_path / "project/scripts")
-    return subprocess.run(
-        [tmp_path / "project/scripts/setup.sh"],
-        env={"PATH": path_with(tmp_path / "bin", programs)},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
-
-
-def test_setup_without_python_and_uv_says_how_to_get_them(tmp_path: Path) -> None:
-    # A pyenv shim is there, and fails: the version is not installed.
-    done = setup(tmp_path, {"python3.12": "echo 'pyenv: version not installed' >&2; exit 127"})
-    assert done.returncode == 1
-    assert done.stdout == ""
-    assert len(done.stderr.splitlines()) == 1
-    assert done.stderr.startswith("Python 3.12 is missing: install it")
-    assert "uv" in done.stderr
-
-
-def test_setup_uses_uv_where_python_is_too_old(tmp_path: Path) -> None:
-    uv = 'echo "uv $*" >> ../calls; [ "$1" = venv ] && /bin/mkdir -p .venv; exit 0'
-    done = setup(tmp_path, {"python3.12": "exit 1", "uv": uv})
-    assert done.returncode == 0, done.stderr
-    calls = (tmp_path / "calls").read_text().splitlines()
-    assert calls[0] == "uv venv --quiet --clear --seed --python 3.12 .venv"
-    assert calls[-1].endswith("-r requirements-dev.txt")
-    assert (tmp_path / "project/.venv/ready").exists()
-
-
-def test_failed_setup_is_not_marked_as_ready(tmp_path: Path) -> None:
-    uv = '[ "$1" = venv ] && /bin/mkdir -p .venv && exit 0; [ "$1" = pip ] && exit 2; exit 0'
-    done = setup(tmp_path, {"uv": uv})
-    assert done.returncode == 2
-    assert not (tmp_path / "project/.venv/ready").exists()

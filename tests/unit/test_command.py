@@ -50,7 +50,11 @@ DENIED = ClientError({"Error": {"Code": "AccessDenied", "Message": "no"}}, "GetO
         (BundleError("manifest.json: no such file"), 1, "manifest.json: no such file"),
         (FileNotFoundError(2, "No such file", "a.txt"), 1, "a.txt: No such file"),
         (OSError("no number"), 1, "no number"),
-        (NoCredentialsError(), 1, "Unable to locate credentials"),
+        (
+            NoCredentialsError(),
+            1,
+            "no AWS credentials: run `aws configure` or `aws sso login`, or set AWS_PROFILE",
+        ),
         (DENIED, 1, str(DENIED)),
         (ToolError("two\nlines"), 1, "two lines"),
         (KeyboardInterrupt(), 130, "interrupted; nothing was written"),

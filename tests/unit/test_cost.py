@@ -12,6 +12,9 @@ PRICES = cost.Prices(
     rest_api_million_requests=10,
     http_api_million_requests=5,
     s3_million_gets=2,
+    s3_million_puts=20,
+    sqs_million_requests=10,
+    eventbridge_million_events=3,
     logs_gb=4,
 )
 
@@ -19,7 +22,7 @@ PRICES = cost.Prices(
 def test_a_million_is_time_memory_and_what_each_request_costs() -> None:
     # 10 ms a million times, of half a gigabyte: 5,000 GB s. 1,500 bytes of log: 1.5 GB.
     assert cost.million(PRICES, ms=10, memory_mb=512) == pytest.approx(
-        {"Lambda alone": 6, "by REST API": 22, "by HTTP API": 17, "from S3, in batches": 7}
+        {"function URL": 12, "HTTP API": 17, "REST API": 22, "batches": 7, "uploads": 42}
     )
 
 
@@ -28,12 +31,17 @@ def test_time_follows_the_vcpus(memory_mb: int, ms: float) -> None:
     assert cost.duration_ms({1: 20, 2: 12}, memory_mb) == pytest.approx(ms)
 
 
-def test_each_precision_has_a_row_for_each_size() -> None:
-    rows = cost.table(PRICES, {"float32": {1: 20, 2: 12}, "int8": {1: 8, 2: 5}}).splitlines()[2:]
+def test_each_network_has_a_row_for_each_size_that_holds_it() -> None:
+    measured = {
+        "float32": cost.Measured({1: 20, 2: 12}, peak_mb=400),
+        "int8": cost.Measured({1: 8, 2: 5}, peak_mb=200),
+    }
+    rows = cost.table(PRICES, measured).splitlines()[2:]
     assert [row.split(" | ")[:3] for row in rows] == [
         ["| float32", "1,024", "35"],
         ["| float32", "1,769", "20"],
         ["| float32", "3,538", "12"],
+        ["| int8", "512", "28"],
         ["| int8", "1,024", "14"],
         ["| int8", "1,769", "8"],
         ["| int8", "3,538", "5"],

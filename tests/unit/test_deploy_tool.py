@@ -47,26 +47,26 @@ KNOWN = ("MemorySize", "AlarmTopic", "ProbeLabel")
         '{MemorySize = 3538, ProbeLabel = "tabby, tabby cat"}',
     ],
 )
-def test_a_profile_may_be_a_list_a_text_or_a_table(tmp_path: Path, overrides: str) -> None:
+def test_a_configuration_may_be_a_list_a_text_or_a_table(tmp_path: Path, overrides: str) -> None:
     config = tmp_path / "samconfig.toml"
     config.write_text(f"version = 0.1\n[big.deploy.parameters]\nparameter_overrides = {overrides}")
     options = parameters.read_options(config, "big", [], KNOWN)
-    assert options.profile == {"MemorySize": "3538", "ProbeLabel": "tabby, tabby cat"}
+    assert options.config == {"MemorySize": "3538", "ProbeLabel": "tabby, tabby cat"}
 
 
-def test_a_profile_with_a_parameter_that_is_none_is_refused(tmp_path: Path) -> None:
+def test_a_configuration_with_a_parameter_that_is_none_is_refused(tmp_path: Path) -> None:
     config = tmp_path / "samconfig.toml"
     config.write_text('[big.deploy.parameters]\nparameter_overrides = ["Memory=1"]')
     with pytest.raises(ToolError, match="no parameter Memory"):
         parameters.read_options(config, "big", [], KNOWN)
 
 
-def test_the_committed_profiles_fit_the_template() -> None:
+def test_the_committed_configurations_fit_the_template() -> None:
     from tools.project import ROOT
 
     known = parameters.defaults(ROOT / "template.yaml")
-    for profile in ("default", "trial", "production"):
-        parameters.read_options(ROOT / "samconfig.toml", profile, [], known)
+    for name in ("default", "trial", "production"):
+        parameters.read_options(ROOT / "samconfig.toml", name, [], known)
 
 
 def test_a_region_may_have_a_value_of_its_own(tmp_path: Path) -> None:
@@ -126,9 +126,9 @@ def test_concurrency_is_reserved_only_where_there_is_some(
     assert bool(bounded) == (reserved == "none")
 
 
-def test_a_new_account_wins_over_a_profile_and_says_so() -> None:
-    profile = DEFAULTS | {"ReservedConcurrency": "200", "MemorySize": "3538"}
-    adapted = account.adapt(profile, (), {}, NEW)
+def test_a_new_account_wins_over_a_configuration_and_says_so() -> None:
+    config = DEFAULTS | {"ReservedConcurrency": "200", "MemorySize": "3538"}
+    adapted = account.adapt(config, (), {}, NEW)
     assert adapted.values["ReservedConcurrency"] == "none"
     assert adapted.values["MemorySize"] == "3008"
     notes = "\n".join(adapted.notes)

@@ -81,7 +81,7 @@ def test_missing_package_is_one_line(project: Path) -> None:
     process = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=False
     )
-    assert process.stderr == "Error: .venv lacks no_such_one: run `make setup`\n"
+    assert process.stderr == "Error: .venv lacks no_such_one: run `make setup GROUP=test`\n"
 
 
 def test_moved_folder_is_set_up_anew(project: Path) -> None:
@@ -90,7 +90,7 @@ def test_moved_folder_is_set_up_anew(project: Path) -> None:
     ready = project / ".venv/ready"
     for name in (
         "scripts/setup.sh",
-        "requirements-dev.txt",
+        "pyproject.toml",
         "constraints.txt",
         "src/requirements.txt",
     ):
@@ -116,4 +116,4 @@ def test_help_of_a_target_builds_nothing(target: str, option: str) -> None:
         cwd=ROOT, capture_output=True, text=True, check=True,
     )  # fmt: skip
     assert "sam build" not in process.stdout
-    assert "requirements-bench" not in process.stdout
+    assert "setup.sh bench" not in process.stdout

@@ -39,10 +39,17 @@ def test_a_named_bundle_is_a_folder_or_one_of_models(tmp_path: Path) -> None:
     ("name", "hint"),
     [
         ("nothing", "MODEL=nothing: there is no such folder"),
+        ("nothing", "`scripts/model.py list` shows the networks"),
+        (
+            "resnet18",
+            "`scripts/model.py fetch resnet-18` fetches it, and MODEL=resnet-18 serves it",
+        ),
+        ("Squeeze_Net", "MODEL=squeezenet is there"),
         ("mobilenet-v2", "`scripts/model.py fetch mobilenet-v2` fetches it"),
     ],
 )
 def test_a_bundle_that_is_missing_is_an_error(tmp_path: Path, name: str, hint: str) -> None:
+    (tmp_path / "squeezenet").mkdir()
     with pytest.raises(ToolError, match=hint):
         choose(name, tmp_path, fetch=no_fetch)
 

@@ -21,9 +21,10 @@ from classifier.fetch.sources import Body, Source
 from classifier.image.tensor import Limits, Tensor
 from classifier.model.labels import Label, LabelOptions, Probabilities
 from classifier.model.layers import Outputs
+from classifier.model.network import BATCH
 from classifier.net.deadline import Deadline
 from classifier.outcome import Outcomes
-from classifier.pipeline import CHUNK, Pipeline
+from classifier.pipeline import DOWNLOADS, Pipeline
 
 CLASSES = 3
 LIMITS = Limits(bytes=1000, pixels=1000)
@@ -76,16 +77,22 @@ def run(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Outcomes]:
         network: Any,
         fetch: Fetch = read_body,
         decode: Decode = decode,
+        threads: int = 1,
     ) -> Outcomes:
         monkeypatch.setattr(pipeline, "to_tensor", lambda data, *_: decode(data))
-        under_test = Pipeline(Fetcher(fetch), network, LIMITS)  # type: ignore[arg-type]
+        under_test = Pipeline(Fetcher(fetch), network, LIMITS, threads)  # type: ignore[arg-type]
         return under_test.run(sources, Deadline.after(60), [LabelOptions()] * len(sources))
 
     return run
 
 
-@given(fates=st.lists(st.sampled_from(["good", "missing", "broken"]), min_size=1, max_size=64))
-def test_each_image_has_its_own_outcome_and_chunks_are_full(fates: list[str]) -> None:
+@given(
+    fates=st.lists(st.sampled_from(["good", "missing", "broken"]), min_size=1, max_size=64),
+    threads=st.integers(1, 2),
+)
+def test_each_image_has_its_own_outcome_and_batches_are_full(
+    fates: list[str], threads: int
+) -> None:
     def fetch(source: Source, deadline: Deadline) -> bytes:
         data = read_body(source, deadline)
         if fates[int(data)] == "missing":
@@ -100,7 +107,7 @@ def test_each_image_has_its_own_outcome_and_chunks_are_full(fates: list[str]) ->
     network = Network()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(pipeline, "to_tensor", to_tensor)
-        under_test = Pipeline(Fetcher(fetch), network, LIMITS)  # type: ignore[arg-type]
+        under_test = Pipeline(Fetcher(fetch), network, LIMITS, threads)  # type: ignore[arg-type]
         options = [LabelOptions()] * len(fates)
         outcomes = under_test.run(numbered(len(fates)), Deadline.after(60), options).images
     assert len(outcomes) == len(fates)
@@ -114,11 +121,11 @@ def test_each_image_has_its_own_outcome_and_chunks_are_full(fates: list[str]) ->
             assert type(outcome.error) is errors[fate]
             assert str(outcome.error) == str(number)
             assert outcome.probabilities is None
-    full, rest = divmod(fates.count("good"), CHUNK)
-    assert network.sizes == [CHUNK] * full + [rest] * (rest > 0)
+    full, rest = divmod(fates.count("good"), BATCH)
+    assert network.sizes == [BATCH] * full + [rest] * (rest > 0)
 
 
-def test_two_chunks_are_fetched_ahead_and_no_more(run: Callable[..., Outcomes]) -> None:
+def test_two_rounds_of_downloads_are_ahead_and_no_more(run: Callable[..., Outcomes]) -> None:
     begun, count = threading.Semaphore(0), [0]
 
     def fetch(source: Source, deadline: Deadline) -> bytes:
@@ -129,8 +136,8 @@ def test_two_chunks_are_fetched_ahead_and_no_more(run: Callable[..., Outcomes]) 
     class Waiting(Network):
         def classify(self, tensors: Sequence[Tensor]) -> Probabilities:
             if not self.sizes:
-                # This chunk has left the window. Behind its last image, the window is full.
-                ahead = 3 * CHUNK - 1
+                # This batch has left the window. Behind its last image, the window is full.
+                ahead = 2 * DOWNLOADS + BATCH - 1
                 assert all(begun.acquire(timeout=10) for _ in range(ahead))
                 assert not begun.acquire(timeout=0.1)
                 assert count == [ahead]
@@ -139,16 +146,36 @@ def test_two_chunks_are_fetched_ahead_and_no_more(run: Callable[..., Outcomes]) 
     network = Waiting()
     run(numbered(64), network, fetch)
     assert count == [64]
-    assert network.sizes == [16, 16, 16, 16]
+    assert network.sizes == [BATCH] * 16
 
 
-def test_a_network_that_fails_ends_the_call(run: Callable[..., Outcomes]) -> None:
+def test_the_next_batch_is_decoded_while_the_network_runs(run: Callable[..., Outcomes]) -> None:
+    decoded = threading.Semaphore(0)
+
+    def decode_and_count(data: bytes) -> Tensor:
+        decoded.release()
+        return decode(data)
+
+    class Waiting(Network):
+        def classify(self, tensors: Sequence[Tensor]) -> Probabilities:
+            if not self.sizes:  # its own images, and all of the next batch
+                assert all(decoded.acquire(timeout=10) for _ in range(2 * BATCH))
+                assert not decoded.acquire(timeout=0.1)
+            return super().classify(tensors)
+
+    network = Waiting()
+    run(numbered(16), network, decode=decode_and_count, threads=2)
+    assert network.sizes == [BATCH] * 4
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_a_network_that_fails_ends_the_call(run: Callable[..., Outcomes], threads: int) -> None:
     class Broken(Network):
         def classify(self, tensors: Sequence[Tensor]) -> Probabilities:
             raise RuntimeError("out of order")
 
     with pytest.raises(RuntimeError, match="out of order"):
-        run(numbered(20), Broken())
+        run(numbered(20), Broken(), threads=threads)
 
 
 @pytest.mark.parametrize("count", [1, 20])

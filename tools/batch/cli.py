@@ -25,7 +25,7 @@ from tools.batch.output import format_of, output
 from tools.batch.source import batch_input, parse_source
 from tools.command import Group
 from tools.errors import ToolError
-from tools.local.ports import HOST
+from tools.local.ports import HOST, Port
 
 console = Console(stderr=True, highlight=False)
 # So many files that were not sent are named.
@@ -142,7 +142,7 @@ def fetch(
     show_envvar=True,
     default=3000,
     show_default=True,
-    type=click.IntRange(1, 65535),
+    type=Port(),
     help="The port of `make run`.",
 )
 @top_k_option

@@ -2,7 +2,7 @@
 
 import subprocess
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -11,16 +11,15 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from tools.bench import contenders, load, machine, measure, publication, report
-from tools.bench.packages import check_packages
+from tools.bench import load, machine, measure, networks, publication, ratios, report
+from tools.bench.worker import BATCHES, BUCKET
 from tools.command import Command
 from tools.local.s3 import LocalS3
+from tools.packages import require
 from tools.project import ROOT
 
-BUCKET = "bench"
 TO = ROOT / "build" / "bench"
 LOAD_S = 60
-PRECISIONS = ("float32", "int8")
 
 
 def with_torch_version(
@@ -70,13 +69,13 @@ def main(
     if publish:
         publication.publish(to)
         return
-    check_packages("aiohttp", "matplotlib", "openvino")
+    require("bench", "aiohttp", "matplotlib", "nncf", "openvino")
     if load_seconds is None:
         load_seconds = LOAD_S if rounds > 1 else 0
     results = measure.Results()
-    engines = dict[str, tuple[str, ...]](measure.ENGINES)
+    engines: dict[str, Sequence[str]] = {name: (kind,) for name, kind in measure.ENGINES.items()}
     if torch:
-        engines[measure.TORCH] = ("engine", "torch", torch[0])
+        engines |= {name: (kind, torch[0]) for name, kind in measure.TORCH_ENGINES.items()}
     console = Console()
     with tempfile.TemporaryDirectory(prefix="bench-") as name:
         folder = Path(name)
@@ -86,18 +85,21 @@ def main(
         document: dict[str, Any] = {
             "date": datetime.now(UTC).date().isoformat(),
             "machine": machine.describe({"torch": torch[1]} if torch else {}),
-            "ratios": report.ratios(results),
+            "ratios": ratios.ratios(results),
             "peak_memory_mb": round(results.peak_mb["ours float32"]),
             "load": load.measure(folder, load.RATE, load_seconds, console) if load_seconds else {},
-            "runs": report.as_json(results) | {"peak_memory_mb": results.peak_mb},
-            "package": package(),
+            "runs": report.as_json(results),
+            "package": machine.package(),
         }
     to.mkdir(parents=True, exist_ok=True)
-    report.write(results, document, to)
+    report.write(document, to)
     for ratio, value in document["ratios"].items():
-        limit = report.LIMITS[ratio]
-        verdict = "[green]met[/]" if value <= limit else "[red]not met[/]"
-        console.print(f"{ratio:<34} {value:6.3f}  (at most {limit:.2f}) {verdict}")
+        verdict = ""
+        if limit := ratios.LIMITS.get(ratio):
+            word = "at most" if limit > 0 else "at least"
+            met = "[green]met[/]" if ratios.is_met(ratio, value) else "[red]not met[/]"
+            verdict = f"({word} {abs(limit):g}) {met}"
+        console.print(f"{ratio:<40} {value:8.3f}  {verdict}")
     console.print(f"Peak memory {document['peak_memory_mb']} MB.")
     if not load_seconds:
         console.print("Left out: the load test (--load-seconds 60, or more than one round).")
@@ -109,27 +111,28 @@ def main(
 def run(
     results: measure.Results,
     folder: Path,
-    engines: Mapping[str, tuple[str, ...]],
+    engines: Mapping[str, Sequence[str]],
     rounds: int,
     console: Console,
 ) -> None:
     """Run all measurements but the load, with their progress."""
     with LocalS3() as s3:
         variables = {
-            precision: s3.variables
-            | {"MODEL_URI": s3.fill_from(BUCKET, precision, folder / precision)}
-            for precision in PRECISIONS
+            name: s3.variables | {"MODEL_URI": _bundle(s3, folder / network, kind, precision)}
+            for name, (kind, network, precision) in measure.HANDLERS.items()
         }
-        float32, int8 = variables["float32"], variables["int8"]
-        by_contender = {"ours float32": float32, "ours int8": int8, "2017": float32}
         columns = (
             TextColumn("{task.description:<34}"),
             BarColumn(),
             TimeElapsedColumn(),
             TimeRemainingColumn(),
         )
-        turns = rounds * (
-            4 + len(measure.REQUEST_RUNS) * len(measure.REQUESTS) + 2 + 3 * len(engines) + 2
+        turns = len(networks.NETWORKS) * 2 * len(BATCHES) + rounds * (
+            (1 + len(measure.REQUEST_RUNS)) * len(measure.HANDLERS)
+            + len(measure.PHASED)
+            + len(measure.COLD)
+            + 3 * len(measure.OURS)
+            + len(measure.PREPARATIONS)
         )
         with Progress(*columns, console=console) as progress:
             task = progress.add_task("", total=turns)
@@ -137,17 +140,18 @@ def run(
             def tick(description: str) -> None:
                 progress.update(task, description=description, advance=1)
 
-            measure.start_up(results, folder, float32, rounds, tick)
-            measure.requests(results, folder, by_contender, rounds, tick)
+            measure.start_up(results, folder, variables, rounds, tick)
+            measure.requests(results, folder, variables, rounds, tick)
             measure.steps(results, folder, variables, rounds, tick)
+            measure.batches(results, folder, rounds, tick)
             measure.engines(results, folder, engines, rounds, tick)
             measure.preparation(results, folder, rounds, tick)
 
 
-def package() -> dict[str, int]:
-    """Bytes of the function and its layers; empty: they are not built."""
-    parts = [part for part in contenders.BUILT.glob("*") if part.is_dir()]
-    return {
-        part.name: sum(file.stat().st_size for file in part.rglob("*") if file.is_file())
-        for part in sorted(parts)
-    }
+def _bundle(s3: LocalS3, folder: Path, kind: str, precision: str) -> str:
+    """Put what a contender reads into ``s3``; returns its ``s3://`` address."""
+    if kind == "today":
+        files = {name: (folder / name).read_bytes() for name in ("float32.onnx",)}
+        labels = folder / "float32" / "synset.txt"
+        return s3.fill(BUCKET, f"{folder.name}/onnx", files | {labels.name: labels.read_bytes()})
+    return s3.fill_from(BUCKET, f"{folder.name}/{precision}", folder / precision)

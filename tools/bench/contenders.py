@@ -21,7 +21,10 @@ LAYERS = [
     path for path in (BUILT / "MxnetLayer/python", BUILT / "OpencvLayer/python") if path.is_dir()
 ]
 # Contenders that run on the wheels.
-_PEERS = ("2017", "onnxruntime", "openvino", "torch")
+_PEERS = ("2017", "today", "onnxruntime", "openvino", "torch")
+
+# By contender: median, quartiles and count, as Sample.describe gives them.
+type Figures = Mapping[str, Mapping[str, float]]
 
 
 @dataclass
@@ -82,7 +85,7 @@ class Worker:
         self._read()
 
     def run(self, name: str, count: int) -> dict[str, list[float]]:
-        """Do ``count`` runs; returns their "ms" and, of our requests, the share "not_inference"."""
+        """Do ``count`` runs; returns their "ms" and, of our requests, the "not_inference_ms"."""
         figures: dict[str, list[float]] = self._send(f"{name} {count}")
         return figures
 
@@ -141,6 +144,16 @@ def start(kind: str, source: Path, variables: Mapping[str, str], *options: str) 
         raise ToolError(_last_line(process.stderr))
     figures: dict[str, Any] = json.loads(process.stderr.splitlines()[-1])
     return figures
+
+
+def drop_page_cache() -> bool:
+    """Make the system forget what it read from disks; False: only its administrator may."""
+    os.sync()
+    try:
+        Path("/proc/sys/vm/drop_caches").write_text("3")
+    except OSError:
+        return False
+    return True
 
 
 def import_ms(module: str) -> float:

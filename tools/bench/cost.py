@@ -12,19 +12,23 @@ from typing import Any, Self
 
 import click
 
+from tools.bench.measure import OURS, TWO_THREADS
 from tools.command import Command
 from tools.docs.sections import fill_section
 from tools.errors import ToolError
 from tools.project import ROOT
 
 PAGE = ROOT / "docs" / "deploy.md"
+PRICES = Path(__file__).with_name("prices.json")
 # The template's sizes whose times are measured, or follow from one that is.
-SIZES_MB = (1024, 1769, 3538)
+SIZES_MB = (512, 1024, 1769, 3538)
 # Lambda gives processor time in proportion to memory: this much has one vCPU.
 _VCPU_MB = 1769
 # The log line and the metrics record of a request.
 _LOG_BYTES = 1500
 _MILLION = 1_000_000
+# What a function may use of its memory, at the peak of the benchmarks' requests.
+_MEMORY_SHARE = 0.75
 
 
 @dataclass(frozen=True)
@@ -38,6 +42,9 @@ class Prices:
     rest_api_million_requests: float
     http_api_million_requests: float
     s3_million_gets: float
+    s3_million_puts: float
+    sqs_million_requests: float
+    eventbridge_million_events: float
     logs_gb: float
 
     @classmethod
@@ -48,6 +55,14 @@ class Prices:
             return cls(**{name: table[name] for name in cls.__dataclass_fields__})
         except KeyError as missing:
             raise ToolError(f"{path}: {missing} is missing: add the price") from missing
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One network's request. ms_by_vcpus: with one and with two. peak_mb: its process's memory."""
+
+    ms_by_vcpus: Mapping[int, float]
+    peak_mb: float
 
 
 def duration_ms(by_vcpus: Mapping[int, float], memory_mb: int) -> float:
@@ -64,46 +79,62 @@ def million(prices: Prices, ms: float, memory_mb: int) -> dict[str, float]:
     compute = _MILLION * ms / 1000 * memory_mb / 1024 * prices.lambda_gb_second
     logs = _MILLION * _LOG_BYTES / 1e9 * prices.logs_gb
     requests = compute + logs + prices.lambda_million_requests
+    # Sent alone; received and deleted by the ten.
+    messages = 1.2 * prices.sqs_million_requests
     return {
-        "Lambda alone": compute + prices.lambda_million_requests,
-        "by REST API": requests + prices.rest_api_million_requests,
-        "by HTTP API": requests + prices.http_api_million_requests,
+        "function URL": requests,
+        "HTTP API": requests + prices.http_api_million_requests,
+        "REST API": requests + prices.rest_api_million_requests,
         # One invocation has many images: its request and its log line cost next to nothing.
-        "from S3, in batches": compute + prices.s3_million_gets,
+        "batches": compute + prices.s3_million_gets,
+        "uploads": (
+            compute
+            + prices.s3_million_gets
+            + prices.s3_million_puts
+            + prices.eventbridge_million_events
+            + messages
+        ),
     }
 
 
-def table(prices: Prices, measured: Mapping[str, Mapping[int, float]]) -> str:
-    """The costs as a Markdown table. measured: ms by precision and number of vCPUs."""
+def table(prices: Prices, measured: Mapping[str, Measured]) -> str:
+    """The costs as a Markdown table. measured: by contender."""
     lines: list[str] = []
-    for precision, by_vcpus in measured.items():
+    for name, figures in measured.items():
         for memory in SIZES_MB:
-            ms = duration_ms(by_vcpus, memory)
+            if figures.peak_mb > memory * _MEMORY_SHARE:
+                continue
+            ms = duration_ms(figures.ms_by_vcpus, memory)
             costs = million(prices, ms, memory)
             if not lines:
-                lines = [f"| precision | memory, MB | ms | {' | '.join(costs)} |"]
+                lines = [f"| network | memory, MB | ms | {' | '.join(costs)} |"]
                 lines.append("|---|" + "---:|" * (2 + len(costs)))
             cells = " | ".join(f"${cost:.2f}" for cost in costs.values())
-            lines.append(f"| {precision} | {memory:,} | {ms:.0f} | {cells} |")
+            lines.append(f"| {name} | {memory:,} | {ms:.0f} | {cells} |")
     return "\n".join(lines)
+
+
+def measured(benchmarks: Mapping[str, Any]) -> dict[str, Measured]:
+    """Our function's figures in docs/benchmarks.json, by network and precision."""
+    runs = benchmarks["runs"]
+    one, two = runs["request_ms, 100 KB"], runs[f"request_ms, {TWO_THREADS}"]
+    return {
+        name: Measured(
+            {1: one[name]["median"], 2: two[name]["median"]}, runs["peak_memory_mb"][name]
+        )
+        for name in OURS
+    }
 
 
 def section(prices: Prices, benchmarks: dict[str, Any]) -> str:
     """The section on costs. benchmarks: docs/benchmarks.json."""
-    runs = {
-        1: benchmarks["runs"]["request_ms, 100 KB"],
-        2: benchmarks["runs"]["request_ms, 100 KB, two threads"],
-    }
-    measured = {
-        precision: {vcpus: run[f"ours {precision}"]["median"] for vcpus, run in runs.items()}
-        for precision in ("float32", "int8")
-    }
     introduction = f"""A million images of 100 KB, in dollars ({prices.region}, prices of
 {prices.date}, no free tier), at the times measured on {benchmarks["date"]} (`docs/benchmarks.md`).
 Below 1,769 MB a function has part of a vCPU, so a request takes longer for the same money; 3,538 MB
-are two vCPUs. Waiting for a caller's server, cold starts and data that leaves AWS cost extra.
-`scripts/cost.py --write` updates the table."""
-    return f"{introduction}\n\n{table(prices, measured)}"
+are two vCPUs. Sizes with less than a quarter of memory to spare are left out. Waiting for a
+caller's server, cold starts and data that leaves AWS cost extra. `scripts/cost.py --write` updates
+the table."""
+    return f"{introduction}\n\n{table(prices, measured(benchmarks))}"
 
 
 @click.command("scripts/cost.py", cls=Command, help=__doc__)
@@ -114,9 +145,7 @@ def main(write: bool) -> None:
         raise ToolError(
             "There are no measurements yet: run `make bench`, then `make bench-publish`."
         )
-    text = section(
-        Prices.read(Path(__file__).with_name("prices.json")), json.loads(figures.read_text())
-    )
+    text = section(Prices.read(PRICES), json.loads(figures.read_text()))
     if not write:
         click.echo(text)
         return

@@ -4,19 +4,24 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from tools.bench.worker import IMAGES
+
 _SEED = 7
+# By name: width, height, and the most bytes.
+_SIZES = {
+    "100 KB": (800, 600, 100_000),
+    "234 KB": (500, 375, 234_000),
+    "12 MP": (4000, 3000, 3_000_000),
+}
+assert tuple(_SIZES) == IMAGES
 
 type Pixels = npt.NDArray[np.uint8]
 
 
-def small() -> bytes:
-    """About 100 KB, 800 x 600."""
-    return _encode(_draw(800, 600), 100_000)
-
-
-def large() -> bytes:
-    """12 megapixels, about 3 MB."""
-    return _encode(_draw(4000, 3000), 3_000_000)
+def draw(name: str) -> bytes:
+    """The JPEG ``name``, one of IMAGES."""
+    width, height, size = _SIZES[name]
+    return _encode(_draw(width, height), size)
 
 
 def calibration(count: int) -> list[bytes]:

@@ -5,12 +5,9 @@ A response's time counts from when its request was due, so that a server that fa
 """
 
 import asyncio
-import http.server
-import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean, quantiles
@@ -18,6 +15,8 @@ from urllib.parse import quote
 
 from rich.console import Console
 
+from tools.bench.networks import RESNET
+from tools.bench.object_server import object_server
 from tools.local.process import run_local_stack
 
 RATE = 75.0  # requests a second, as in the blog post
@@ -127,15 +126,15 @@ def measure(
     for precision in ("float32", "int8"):
         console.print(f"Load, {precision}")
         with (
-            image_server(folder / "100 KB.jpg") as image,
+            object_server({"/image.jpg": (folder / "100 KB.jpg").read_bytes()}) as server,
             run_local_stack(
                 folder / f"{precision}.log",
-                MODEL=str(folder / precision),
+                MODEL=str(folder / RESNET / precision),
                 ENVIRONMENTS="2",
-                PRIVATE_URL_HOSTS=image.split("/")[2],
+                PRIVATE_URL_HOSTS=server.split("/")[2],
             ) as api,
         ):
-            url = f"{api}/predict?url={quote(image, safe='')}"
+            url = f"{api}/predict?url={quote(f'{server}/image.jpg', safe='')}"
             run(url, 10, 3, console)
             most = highest_rate(url, console)
             load = run(url, min(rate, most) if most else rate, seconds, console)
@@ -144,25 +143,3 @@ def measure(
                 load = run(url, min(rate, most), seconds, console)
             figures[precision] = load.describe() | {"highest_rate": round(most, 1)}
     return figures
-
-
-@contextmanager
-def image_server(image: Path) -> Iterator[str]:
-    """Serve the file ``image`` on this machine; yields its address."""
-    data = image.read_bytes()
-
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            self.send_response(200)
-            self.send_header("Content-Type", "image/jpeg")
-            self.send_header("Content-Length", str(len(data)))
-            self.end_headers()
-            self.wfile.write(data)
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_address[1]}/image.jpg"
-        server.shutdown()

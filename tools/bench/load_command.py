@@ -19,8 +19,8 @@ from rich.console import Console
 from rich.table import Table
 
 from tools.bench import load, measure
-from tools.bench.packages import check_packages
 from tools.command import Command
+from tools.packages import require
 
 
 @click.command(
@@ -33,7 +33,7 @@ from tools.command import Command
 def main(url: str | None, image: str | None, rate: float, seconds: float) -> None:
     if bool(url) != bool(image):
         raise click.UsageError("--url and --image go together.")
-    check_packages("aiohttp")
+    require("bench", "aiohttp")
     console = Console()
     if url and image:
         request = f"{url.rstrip('/')}/predict?url={quote(image, safe='')}"

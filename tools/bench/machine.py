@@ -3,11 +3,11 @@
 import os
 import platform
 import re
-from collections.abc import Mapping
-from importlib.metadata import version
+from collections.abc import Iterable, Mapping
+from importlib.metadata import files, version
 from pathlib import Path
 
-from tools.bench.contenders import LAYERS
+from tools.bench.contenders import BUILT, LAYERS
 
 _FLAGS = ("avx2", "avx512f", "avx512_vnni", "avx_vnni", "amx_int8", "amx_bf16")
 _PACKAGES = (
@@ -16,9 +16,14 @@ _PACKAGES = (
     "opencv-python-headless",
     "onnxruntime",
     "openvino",
+    "nncf",
+    "pillow",
     "boto3",
     "aws-lambda-powertools",
 )
+
+# The handler of today's packages, with what they bring along.
+_TODAY = ("onnxruntime", "numpy", "pillow", "flatbuffers", "packaging", "protobuf")
 
 
 def describe(others: Mapping[str, str]) -> dict[str, str]:
@@ -38,3 +43,19 @@ def describe(others: Mapping[str, str]) -> dict[str, str]:
         "our layers": layers,
         "packages": ", ".join(f"{name} {number}" for name, number in versions.items()),
     }
+
+
+def package() -> dict[str, int]:
+    """Unzipped bytes of the function and its layers, and of the handler of today's packages.
+
+    Without a build there is the latter alone.
+    """
+    parts = [BUILT / part for part in ("ClassifyFunction", "MxnetLayer", "OpencvLayer")]
+    sizes = {part.name: _bytes(part.rglob("*")) for part in parts if part.is_dir()}
+    # boto3 is in the runtime. numpy.libs and the like belong to their packages' files.
+    today = {path for name in _TODAY for path in files(name) or []}
+    return sizes | {"today": _bytes(Path(str(path.locate())) for path in today)}
+
+
+def _bytes(paths: Iterable[Path]) -> int:
+    return sum(path.stat().st_size for path in paths if path.is_file())

@@ -1,45 +1,52 @@
 """The measurements: in every round each contender takes one turn."""
 
 import base64
-import subprocess
-import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from classifier.model.bundle import Folder, read_bundle
-from classifier.model.lean_mxnet import mx
-from tools.bench import contenders, images, onnx_resnet
+from tools.bench import contenders, images, networks
 from tools.bench.contenders import Sample, Worker
-from tools.errors import ToolError
-from tools.project import ROOT
+from tools.bench.networks import LITE, RESNET
+from tools.bench.object_server import object_server
+from tools.bench.worker import BATCH_ITEMS, BATCHES, BUCKET, IMAGES
+from tools.local.s3 import CREDENTIALS
 
 type Tick = Callable[[str], None]
+type Variables = Mapping[str, str]
 
-REQUESTS = {
-    "ours float32": ("request", "ours"),
-    "ours int8": ("request", "ours"),
-    "2017": ("request", "2017"),
+# Whole requests: the contender's kind, its network, and its bundle.
+HANDLERS = {
+    "ours float32": ("ours", RESNET, "float32"),
+    "ours int8": ("ours", RESNET, "int8"),
+    "ours Lite0 float32": ("ours", LITE, "float32"),
+    "ours Lite0 int8": ("ours", LITE, "int8"),
+    "today": ("today", RESNET, "float32"),
+    "2017": ("2017", RESNET, "float32"),
 }
+OURS = [name for name, (kind, _, _) in HANDLERS.items() if kind == "ours"]
+PHASED = ("ours float32", "today", "2017")
+COLD = ("ours float32", "ours int8", "ours Lite0 float32", "today")
+MANY = "16 x 100 KB"
 TWO_THREADS = "100 KB, two threads"
 # By number of threads, as functions with one vCPU and with two have them: the name of each
-# measurement, and the worker's run. The strategy of 2017 takes one image a request.
-REQUEST_RUNS = {
-    "1": {"100 KB": "100 KB", "12 MP": "12 MP", "16 x 100 KB": "16 x 100 KB"},
-    "2": {TWO_THREADS: "100 KB"},
+# measurement, and the worker's run.
+REQUEST_RUNS: dict[int, dict[str, str]] = {
+    1: {**{name: name for name in IMAGES}, MANY: MANY},
+    2: {TWO_THREADS: "100 KB"},
 }
-PROFILES = {"float32": ("profile", "ours"), "int8": ("profile", "ours")}
 ENGINES = {
-    "MXNet float32 (ours)": ("engine", "mxnet float32"),
-    "MXNet int8 (ours)": ("engine", "mxnet int8"),
-    "ONNX Runtime": ("engine", "onnxruntime"),
-    "OpenVINO float32": ("engine", "openvino float32"),
-    "OpenVINO default": ("engine", "openvino default"),
+    "ours float32": "mxnet float32",
+    "ours int8": "mxnet int8",
+    "onnxruntime float32": "onnxruntime float32",
+    "onnxruntime int8": "onnxruntime int8",
+    "OpenVINO float32": "openvino float32",
+    "OpenVINO default": "openvino default",
+    "OpenVINO int8, onnxruntime's": "openvino int8",
+    "OpenVINO int8, its own": "openvino int8-nncf",
 }
-TORCH = "PyTorch"
+TORCH_ENGINES = {"PyTorch": "torch eager", "PyTorch compiled": "torch compiled"}
 PREPARATIONS = {"ours": ("prepare", "reduced"), "whole": ("prepare", "whole")}
 IMPORTS = {
     "numpy": "NumPy",
@@ -55,147 +62,180 @@ IMPORTS = {
 
 @dataclass
 class Results:
-    """Samples, by what was measured and by contender."""
+    """Samples, by what was measured and by contender. Of ``engines``: see ``engine_run``."""
 
     starts: dict[str, Sample] = field(default_factory=dict)
+    cold_starts: dict[str, Sample] = field(default_factory=dict)
+    read_mb: dict[str, Sample] = field(default_factory=dict)
     phases: dict[str, list[Any]] = field(default_factory=dict)
     imports: dict[str, Sample] = field(default_factory=dict)
     requests: dict[str, dict[str, Sample]] = field(default_factory=dict)
-    not_inference: Sample = field(default_factory=Sample)
+    not_inference_ms: dict[str, dict[str, Sample]] = field(default_factory=dict)
     steps: dict[str, dict[str, Sample]] = field(default_factory=dict)
     engines: dict[str, dict[str, Sample]] = field(default_factory=dict)
+    batches: dict[str, dict[str, Sample]] = field(default_factory=dict)
     preparation: dict[str, Sample] = field(default_factory=dict)
     peak_mb: dict[str, float] = field(default_factory=dict)
 
 
+def engine_run(network: str, batch: int, threads: int) -> str:
+    """The name of a measurement of engines."""
+    return f"{network}, batch {batch}, {'one thread' if threads == 1 else 'two threads'}"
+
+
 def make_inputs(folder: Path) -> None:
-    """Make the inputs in ``folder``: images, bundles, the peers' network."""
-    for name, data in (("100 KB", images.small()), ("12 MP", images.large())):
+    """Make the inputs in ``folder``: images, and a folder for each network."""
+    for name in IMAGES:
+        data = images.draw(name)
         (folder / f"{name}.jpg").write_bytes(data)
         (folder / f"{name}.b64").write_text(base64.b64encode(data).decode())
-    _model("synthetic", "--to", str(folder / "float32"))
-    arrays = mx.nd.load_frombuffer(read_bundle(Folder(folder / "float32")).params)
-    weights = {name.partition(":")[2]: array.asnumpy() for name, array in arrays.items()}
-    onnx_resnet.write(weights, folder / "resnet-18.onnx")
-    np.savez(folder / "resnet-18.npz", **weights)
-    (folder / "calibration").mkdir()
-    for number, data in enumerate(images.calibration(24)):
-        (folder / "calibration" / f"{number}.jpg").write_bytes(data)
-    _model(
-        "quantize",
-        str(folder / "float32"),
-        "--images",
-        str(folder / "calibration"),
-        "--to",
-        str(folder / "int8"),
-        "--force",
-    )
-
-
-def _model(*arguments: str) -> None:
-    """Run the model tool. Raises ToolError, with the tool's message."""
-    process = subprocess.run(
-        [sys.executable, str(ROOT / "scripts" / "model.py"), *arguments],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if process.returncode:
-        raise ToolError(process.stderr.strip())
+    calibration = [folder / f"calibration-{number}.jpg" for number in range(24)]
+    for path, data in zip(calibration, images.calibration(len(calibration)), strict=True):
+        path.write_bytes(data)
+    for network in networks.NETWORKS:
+        (folder / network).mkdir()
+        networks.write(network, folder / network, calibration)
 
 
 def start_up(
-    results: Results, folder: Path, variables: Mapping[str, str], rounds: int, tick: Tick
+    results: Results, folder: Path, variables: Mapping[str, Variables], rounds: int, tick: Tick
 ) -> None:
-    """Spawn to first response, the bundle read from S3 over HTTP; then the same in phases."""
-    for kind in ("ours", "2017"):
-        contenders.start(kind, folder, variables)  # fills the page cache, writes bytecode
+    """Spawn to first response, the bundle read from S3 over HTTP; the same in phases, and cold."""
+    for name, (kind, _, _) in HANDLERS.items():
+        contenders.start(kind, folder, variables[name])  # fills the page cache, writes bytecode
     for _ in range(rounds):
-        for kind in ("ours", "2017"):
-            tick(f"start-up, {kind}")
-            figures = contenders.start(kind, folder, variables)
-            results.starts.setdefault(kind, Sample()).rounds.append([figures["total"]])
+        for name, (kind, _, _) in HANDLERS.items():
+            tick(f"start-up, {name}")
+            _start(results.starts, name, contenders.start(kind, folder, variables[name])["total"])
     for _ in range(rounds):
-        for kind in ("ours", "2017"):
-            tick(f"start-up in phases, {kind}")
-            results.phases.setdefault(kind, []).append(
-                contenders.start(kind, folder, variables, "phases")
-            )
+        for name in PHASED:
+            tick(f"start-up in phases, {name}")
+            kind = HANDLERS[name][0]
+            figures = contenders.start(kind, folder, variables[name], "phases")
+            results.phases.setdefault(kind, []).append(figures)
         for module in IMPORTS:
-            sample = results.imports.setdefault(module, Sample())
-            sample.rounds.append([contenders.import_ms(module)])
+            _start(results.imports, module, contenders.import_ms(module))
+    for _ in range(rounds):
+        for name in COLD:
+            tick(f"start-up, cold disk, {name}")
+            if not contenders.drop_page_cache():
+                return
+            figures = contenders.start(HANDLERS[name][0], folder, variables[name])
+            _start(results.cold_starts, name, figures["total"])
+            _start(results.read_mb, name, figures["read_mb"])
+
+
+def _start(samples: dict[str, Sample], name: str, figure: float) -> None:
+    samples.setdefault(name, Sample()).rounds.append([figure])
 
 
 def requests(
-    results: Results,
-    folder: Path,
-    variables: Mapping[str, Mapping[str, str]],
-    rounds: int,
-    tick: Tick,
+    results: Results, folder: Path, variables: Mapping[str, Variables], rounds: int, tick: Tick
 ) -> None:
     """Warm requests with the image in the body, and the peak memory with one thread."""
+    kinds = {name: ("request", kind) for name, (kind, _, _) in HANDLERS.items()}
     for threads, runs in REQUEST_RUNS.items():
-        threaded = {name: {**each, "OMP_NUM_THREADS": threads} for name, each in variables.items()}
-        with contenders.workers(REQUESTS, folder, threaded) as workers:
+        threaded = {
+            name: {**each, "OMP_NUM_THREADS": str(threads)} for name, each in variables.items()
+        }
+        with contenders.workers(kinds, folder, threaded) as workers:
             for worker in workers.values():
                 worker.run("100 KB", 2)
             for _ in range(rounds):
                 for name, worker in workers.items():
                     tick(f"requests, threads: {threads}, {name}")
                     _request(results, name, worker, runs)
-            if threads == "1":
+            if threads == 1:
                 results.peak_mb = {name: worker.peak_mb() for name, worker in workers.items()}
 
 
 def _request(results: Results, name: str, worker: Worker, runs: Mapping[str, str]) -> None:
     """One turn of the contender ``name``; fewer requests where each takes long."""
     for measurement, run in runs.items():
-        if (name, run) == ("2017", "16 x 100 KB"):
+        if run == MANY and name not in OURS:
             continue
-        count = 2 if run != "100 KB" else 3 if name == "2017" else 20
+        count = 2 if run in (MANY, "12 MP") else 3 if name == "2017" else 20
         figures = worker.run(run, count)
-        sample = results.requests.setdefault(measurement, {}).setdefault(name, Sample())
-        sample.rounds.append(figures["ms"])
-        if (measurement, name) == ("100 KB", "ours float32"):
-            results.not_inference.rounds.append(figures["not_inference"])
+        samples = results.requests.setdefault(measurement, {})
+        samples.setdefault(name, Sample()).rounds.append(figures["ms"])
+        if name in OURS:
+            rest = results.not_inference_ms.setdefault(measurement, {})
+            rest.setdefault(name, Sample()).rounds.append(figures["not_inference_ms"])
 
 
 def steps(
-    results: Results,
-    folder: Path,
-    variables: Mapping[str, Mapping[str, str]],
-    rounds: int,
-    tick: Tick,
+    results: Results, folder: Path, variables: Mapping[str, Variables], rounds: int, tick: Tick
 ) -> None:
     """The steps of our warm request; the clocks make it a little longer."""
-    with contenders.workers(PROFILES, folder, variables) as workers:
+    kinds = dict.fromkeys(OURS, ("profile", "ours"))
+    with contenders.workers(kinds, folder, variables) as workers:
         for worker in workers.values():
             worker.run("100 KB", 2)
-        requests: dict[str, Sample] = {name: Sample() for name in workers}
+        whole: dict[str, Sample] = {name: Sample() for name in workers}
         for _ in range(rounds):
             for name, worker in workers.items():
                 tick(f"steps of a request, {name}")
-                requests[name].rounds.append(worker.run("100 KB", 10)["ms"])
+                whole[name].rounds.append(worker.run("100 KB", 10)["ms"])
         for name, worker in workers.items():
             samples = {step: Sample([ms[2:]]) for step, ms in worker.steps().items()}
-            results.steps[name] = {**samples, "in all": requests[name]}
+            results.steps[name] = {**samples, "in all": whole[name]}
 
 
 def engines(
-    results: Results, folder: Path, kinds: Mapping[str, tuple[str, ...]], rounds: int, tick: Tick
+    results: Results, folder: Path, kinds: Mapping[str, Sequence[str]], rounds: int, tick: Tick
 ) -> None:
-    """The network alone, on one thread. kinds: ENGINES, or more of them."""
-    with contenders.workers(kinds, folder, {}) as workers:
-        for batch in (1, 8, 16):
-            run = f"batch {batch}"
-            for worker in workers.values():
-                worker.run(run, 2)
-            for _ in range(rounds):
-                for name, worker in workers.items():
-                    tick(f"{run}, {name}")
-                    figures = worker.run(run, max(2, 16 // batch))
-                    sample = results.engines.setdefault(run, {}).setdefault(name, Sample())
-                    sample.rounds.append(figures["ms"])
+    """The networks alone. kinds: by contender its kind and, optionally, its Python."""
+    tasks = {name: ("engine", *kind) for name, kind in kinds.items()}
+    for network in networks.NETWORKS:
+        for threads in (1, 2):
+            variables = {name: {"OMP_NUM_THREADS": str(threads)} for name in tasks}
+            with contenders.workers(tasks, folder / network, variables) as workers:
+                for batch in BATCHES:
+                    name = engine_run(network, batch, threads)
+                    _engines(results.engines.setdefault(name, {}), workers, batch, rounds)
+                    tick(name)
+
+
+def _engines(
+    samples: dict[str, Sample], workers: Mapping[str, Worker], batch: int, rounds: int
+) -> None:
+    for worker in workers.values():
+        worker.run(f"batch {batch}", 3)
+    for _ in range(rounds):
+        for name, worker in workers.items():
+            ms = worker.run(f"batch {batch}", 16 // batch)["ms"]
+            samples.setdefault(name, Sample()).rounds.append(ms)
+
+
+def batches(results: Results, folder: Path, rounds: int, tick: Tick) -> None:
+    """Images a second from S3 to results, of our function: batches of the state machine."""
+    image = (folder / "100 KB.jpg").read_bytes()
+    objects = {f"/{BUCKET}/{number}.jpg": image for number in range(BATCH_ITEMS)}
+    for _, network, precision in (HANDLERS[name] for name in OURS):
+        for file in (folder / network / precision).iterdir():
+            objects[f"/{BUCKET}/{network}/{precision}/{file.name}"] = file.read_bytes()
+    with object_server(objects) as url:
+        s3 = CREDENTIALS | {"AWS_ENDPOINT_URL_S3": url, "S3_READ_BUCKETS": BUCKET}
+        for threads in (1, 2):
+            variables = {
+                name: s3
+                | {
+                    "OMP_NUM_THREADS": str(threads),
+                    "MODEL_URI": f"s3://{BUCKET}/{HANDLERS[name][1]}/{HANDLERS[name][2]}",
+                }
+                for name in OURS
+            }
+            kinds = dict.fromkeys(OURS, ("batch", "ours"))
+            run = "one vCPU" if threads == 1 else "two vCPU"
+            with contenders.workers(kinds, folder, variables) as workers:
+                for worker in workers.values():
+                    worker.run("batch", 1)
+                for _ in range(rounds):
+                    for name, worker in workers.items():
+                        tick(f"batches, {run}, {name}")
+                        rates = [BATCH_ITEMS / ms * 1000 for ms in worker.run("batch", 1)["ms"]]
+                        samples = results.batches.setdefault(run, {})
+                        samples.setdefault(name, Sample()).rounds.append(rates)
 
 
 def preparation(results: Results, folder: Path, rounds: int, tick: Tick) -> None:

@@ -7,8 +7,9 @@ from typing import Any
 import matplotlib as mpl
 import matplotlib.pyplot as plt
 
-from tools.bench.contenders import Sample
-from tools.bench.measure import Results
+from tools.bench.contenders import Figures
+from tools.bench.measure import engine_run
+from tools.bench.networks import LITE, RESNET
 
 mpl.use("svg")
 mpl.rcParams |= {
@@ -21,20 +22,43 @@ mpl.rcParams |= {
 _OURS, _OTHERS = "#2a6f97", "#b0b7bd"
 
 
-def draw(results: Results, folder: Path) -> None:
-    """Draw all plots into ``folder``."""
+def draw(runs: Mapping[str, Any], dollars: Mapping[str, float], folder: Path) -> None:
+    """Draw all plots into ``folder``.
+
+    runs: those of docs/benchmarks.json. dollars: for a million images on Lambda, by contender.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    _bars(
-        results.requests["100 KB"], "ms a warm request, 100 KB JPEG", folder / "bench-request.svg"
+    _short(runs["request_ms, 234 KB"], dollars, folder / "bench-short.svg")
+    request = runs["request_ms, 100 KB"]
+    _bars(request, "ms a warm request, 100 KB JPEG", folder / "bench-request.svg")
+    for network, name in ((RESNET, "bench-inference.svg"), (LITE, "bench-inference-lite0.svg")):
+        samples = runs[f"inference_ms, {engine_run(network, 1, 1)}"]
+        _bars(samples, f"ms an image, {network}, one thread", folder / name)
+    _phases(runs["phases_ms"], folder / "bench-start.svg")
+
+
+def _short(samples: Figures, dollars: Mapping[str, float], path: Path) -> None:
+    """Milliseconds beside dollars, ours beside what a user would write today."""
+    names = [name for name in samples if name != "2017"][::-1]
+    colors = [_OURS if "ours" in name else _OTHERS for name in names]
+    figure, sides = plt.subplots(1, 2, figsize=(8, 2.4), layout="constrained", sharey=True)
+    columns = (
+        ("ms a photograph of 234 KB", [samples[name]["median"] for name in names], "{:.1f}"),
+        ("dollars a million, by function URL", [dollars[name] for name in names], "${:.2f}"),
     )
-    _bars(results.engines["batch 1"], "ms an image, one thread", folder / "bench-inference.svg")
-    _phases(results.phases, folder / "bench-start.svg")
+    for axes, (label, values, form) in zip(sides, columns, strict=True):
+        axes.barh(names, values, color=colors)
+        for index, value in enumerate(values):
+            axes.annotate(" " + form.format(value), (value, index), va="center")
+        axes.set_xlabel(label)
+        axes.margins(x=0.2)
+    _save(figure, path)
 
 
-def _bars(samples: Mapping[str, Sample], label: str, path: Path) -> None:
+def _bars(samples: Figures, label: str, path: Path) -> None:
     figure, axes = plt.subplots(figsize=(7, 0.45 * len(samples) + 0.9), layout="constrained")
     names = list(samples)[::-1]
-    figures = [samples[name].describe() for name in names]
+    figures = [samples[name] for name in names]
     medians = [each["median"] for each in figures]
     spread = [
         [each["median"] - each["p25"] for each in figures],
@@ -48,16 +72,16 @@ def _bars(samples: Mapping[str, Sample], label: str, path: Path) -> None:
     _save(figure, path)
 
 
-def _phases(phases: Mapping[str, list[Any]], path: Path) -> None:
+def _phases(phases: Mapping[str, Any], path: Path) -> None:
     figure, axes = plt.subplots(figsize=(7, 2.6), layout="constrained")
-    colors = mpl.colormaps["tab20"].colors
+    colors = mpl.color_sequences["tab20"]
     phase_colors: dict[str, Any] = {}
-    for row, (kind, runs) in enumerate(reversed(list(phases.items()))):
+    for row, (kind, figures) in enumerate(reversed(list(phases.items()))):
         last = 0.0
-        for index, (name, _) in enumerate(runs[0]["reached"]):
-            at = Sample([[run["reached"][index][1] for run in runs]]).median
+        for name, ms in figures["reached"].items():
             color = phase_colors.setdefault(name, colors[len(phase_colors) % len(colors)])
-            axes.barh(kind, at - last, left=last, color=color, label=name if row == 0 else None)
+            at = ms / 1000
+            axes.barh(kind, at - last, left=last, color=color)
             last = at
         axes.annotate(f" {last:.2f} s", (last, row), va="center")
     handles = [mpl.patches.Patch(color=color, label=name) for name, color in phase_colors.items()]

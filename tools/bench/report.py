@@ -3,60 +3,21 @@
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 from jinja2 import Environment, StrictUndefined
 
-from tools.bench.contenders import Sample
-from tools.bench.measure import IMPORTS, TORCH, TWO_THREADS, Results
+from tools.bench import cost
+from tools.bench.contenders import Figures
+from tools.bench.measure import HANDLERS, IMPORTS, TORCH_ENGINES, Results, engine_run
 
-# The limit of each ratio, ours over the other's.
-LIMITS = {
-    "start_vs_2017": 0.38,
-    "warm_float32_vs_2017": 0.18,
-    "warm_int8_vs_2017": 0.07,
-    "warm_float32_vs_2017_two_threads": 0.18,
-    "warm_int8_vs_2017_two_threads": 0.07,
-    "inference_float32_vs_onnxruntime": 1.05,
-    "inference_int8_vs_onnxruntime": 0.35,
-    "preprocess_12mp_vs_full": 0.30,
-    "non_inference_share": 0.15,
-}
-DESCRIPTIONS = {
-    "start_vs_2017": "Spawn to first response, the bundle read from S3, over the 2017 strategy's",
-    "warm_float32_vs_2017": "Warm request, JPEG of 100 KB, float32, over the 2017 strategy's",
-    "warm_int8_vs_2017": "The same, int8",
-    "warm_float32_vs_2017_two_threads": "The same, two threads each, float32",
-    "warm_int8_vs_2017_two_threads": "The same, two threads each, int8",
-    "inference_float32_vs_onnxruntime": "Inference alone, float32, one thread, over ONNX Runtime's",
-    "inference_int8_vs_onnxruntime": "Inference alone, int8, over ONNX Runtime's float32",
-    "preprocess_12mp_vs_full": "12-megapixel JPEG to tensor, over full decoding and INTER_AREA",
-    "non_inference_share": "The share of a warm float32 request that is not inference",
-}
+_INTRODUCTION = """One image, one thread, medians of one run. Ours runs ResNet-18, or
+EfficientNet-Lite0 ("Lite0"). Beside it, ResNet-18 in a handler as one would write it today
+(onnxruntime, Pillow, boto3) and in one that works as the sample of 2017 did."""
 
-
-def ratios(results: Results) -> dict[str, float]:
-    """The ratios, ours over the other's, of medians of one run."""
-    warm, warm_2 = (
-        {name: sample.median for name, sample in results.requests[measurement].items()}
-        for measurement in ("100 KB", TWO_THREADS)
-    )
-    inference = {name: sample.median for name, sample in results.engines["batch 1"].items()}
-    theirs = inference["ONNX Runtime"]
-    values = {
-        "start_vs_2017": results.starts["ours"].median / results.starts["2017"].median,
-        "warm_float32_vs_2017": warm["ours float32"] / warm["2017"],
-        "warm_int8_vs_2017": warm["ours int8"] / warm["2017"],
-        "warm_float32_vs_2017_two_threads": warm_2["ours float32"] / warm_2["2017"],
-        "warm_int8_vs_2017_two_threads": warm_2["ours int8"] / warm_2["2017"],
-        "inference_float32_vs_onnxruntime": inference["MXNet float32 (ours)"] / theirs,
-        "inference_int8_vs_onnxruntime": inference["MXNet int8 (ours)"] / theirs,
-        "preprocess_12mp_vs_full": (
-            results.preparation["ours"].median / results.preparation["whole"].median
-        ),
-        "non_inference_share": results.not_inference.median,
-    }
-    return {name: round(value, 3) for name, value in values.items()}
+# docs/benchmarks.json.
+type Document = Mapping[str, Any]
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -66,49 +27,42 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "\n".join(f"| {line} |" if line != rule else f"|{line}|" for line in lines) + "\n"
 
 
-def sample_table(
-    name: str, samples: Mapping[str, Sample], unit: str = "ms", factor: float = 1
-) -> str:
+def sample_table(name: str, samples: Figures, unit: str = "ms") -> str:
     """A table of samples: median, quartiles, count, and each median over the first's."""
-    first = next(iter(samples.values())).median
+    first = next(iter(samples.values()))["median"]
     rows = []
-    for contender, sample in samples.items():
-        figures = sample.describe()
-        low, middle, high = (figures[key] * factor for key in ("p25", "median", "p75"))
-        rows.append(
-            [
-                contender,
-                f"{middle:.3g}",
-                f"{low:.3g} to {high:.3g}",
-                str(figures["count"]),
-                f"{sample.median / first:.2f}",
-            ]
-        )
+    for contender, figures in samples.items():
+        low, middle, high = (figures[key] for key in ("p25", "median", "p75"))
+        ratio = middle / first
+        cells = f"{middle:.3g}", f"{low:.3g} to {high:.3g}", str(figures["count"]), f"{ratio:.2f}"
+        rows.append([contender, *cells])
     return table([name, f"median, {unit}", "quartiles", "runs", "ratio"], rows)
 
 
-def page(results: Results, document: Mapping[str, Any]) -> str:
-    """The text of docs/benchmarks.md. document: docs/benchmarks.json."""
-    imports = {IMPORTS[module]: sample for module, sample in results.imports.items()}
-    bundle = Sample([[run["bundle"] for run in results.phases["ours"]]]).median * 1000
+def page(document: Document) -> str:
+    """The text of docs/benchmarks.md."""
+    runs = document["runs"]
+    imports = {IMPORTS[module]: figures for module, figures in runs["imports_ms"].items()}
+    inference = _named(runs, "inference_ms, ")
     template = Environment(undefined=StrictUndefined, autoescape=False).from_string(  # noqa: S701
         Path(__file__).with_name("page.md.jinja").read_text()
     )
     return (
         template.render(
             document=document,
-            peak_mb=results.peak_mb,
-            torch=TORCH in results.engines["batch 1"],
-            verdicts=verdicts(document["ratios"]),
-            starts=sample_table("start-up", results.starts, "s"),
-            phases=phases(results),
-            bundle_ms=bundle,
+            torch=any(set(TORCH_ENGINES) & set(samples) for samples in inference.values()),
+            short=short(document),
+            starts=sample_table("start-up", runs["start_s"], "s"),
+            cold_starts=cold_starts(runs),
+            phases=phases(runs["phases_ms"]),
+            bundle_ms=runs["phases_ms"]["ours"]["bundle"],
             imports=sample_table("a bare interpreter, and", imports),
-            steps=steps(results),
-            floor=floor(results),
-            requests=[sample_table(run, samples) for run, samples in results.requests.items()],
-            engines=[sample_table(run, samples) for run, samples in results.engines.items()],
-            preparation=sample_table("12 MP to tensor", results.preparation),
+            steps=steps(_named(runs, "steps_ms, ")),
+            requests=[sample_table(*each) for each in _named(runs, "request_ms, ").items()],
+            memory=memory(runs["peak_memory_mb"]),
+            engines=[sample_table(*each) for each in inference.items()],
+            batches=batches(runs),
+            preparation=sample_table("12 MP to tensor", runs["preparation_ms"]),
             load=load(document["load"]),
             package=package(document["package"]),
         ).rstrip()
@@ -116,77 +70,102 @@ def page(results: Results, document: Mapping[str, Any]) -> str:
     )
 
 
-def summary(document: Mapping[str, Any]) -> str:
-    """The README's section on benchmarks. document: docs/benchmarks.json."""
-    values = document["ratios"]
-    start = document["runs"]["start_s"]["ours"]["median"]
-    rows = [
-        ["from process spawn to the first answer", f"{values['start_vs_2017']:.2f}"],
-        ["a warm request, float32, one thread", f"{values['warm_float32_vs_2017']:.2f}"],
-        ["a warm request, int8, one thread", f"{values['warm_int8_vs_2017']:.3f}"],
-        ["the same with two, float32", f"{values['warm_float32_vs_2017_two_threads']:.2f}"],
-        ["the same with two, int8", f"{values['warm_int8_vs_2017_two_threads']:.3f}"],
+def _named(runs: Mapping[str, Any], prefix: str) -> dict[str, Any]:
+    """The measurements whose names begin with ``prefix``, by the rest of their names."""
+    return {
+        name.removeprefix(prefix): each for name, each in runs.items() if name.startswith(prefix)
+    }
+
+
+def short(document: Document) -> str:
+    """What a reader wants to know first: ours beside a handler of today and the one of 2017."""
+    runs = document["runs"]
+    rows = [_short_row(runs, name) for name in HANDLERS]
+    head = ["", "start-up, s", "photograph of 234 KB, ms", "JPEG of 100 KB, ms", "memory, MB"]
+    return table(head, rows)
+
+
+def _short_row(runs: Mapping[str, Any], name: str) -> list[str]:
+    return [
+        name,
+        f"{runs['start_s'][name]['median']:.2f}",
+        f"{runs['request_ms, 234 KB'][name]['median']:.1f}",
+        f"{runs['request_ms, 100 KB'][name]['median']:.1f}",
+        f"{runs['peak_memory_mb'][name]:.0f}",
     ]
-    text = (
-        "ResNet-18, one JPEG of 100 KB, one run of everything side by side; the time over that of a"
-        " handler that keeps to the strategy of 2017, medians:\n\n"
-        + table(["", "ratio"], rows)
-        + f"\nA cold start took {start:.2f} s; memory peaked at {document['peak_memory_mb']} MB."
-        f" Inference alone takes {values['inference_float32_vs_onnxruntime']:.2f} of ONNX Runtime's"
-        f" time in float32, and {values['inference_int8_vs_onnxruntime']:.2f} in int8."
+
+
+def summary(document: Document) -> str:
+    """The README's section on benchmarks. document: docs/benchmarks.json."""
+    load = " ".join(
+        f"At {run['rate']:.0f} requests a second for {run['seconds']:.0f} s, two environments with"
+        f" {precision} answered in {run['mean_ms']:.0f} ms on average, with {run['errors']} errors."
+        for precision, run in document["load"].items()
     )
-    for precision, run in document["load"].items():
-        text += (
-            f" At {run['rate']:.0f} requests a second for {run['seconds']:.0f} s, two environments"
-            f" with {precision} answered in {run['mean_ms']:.0f} ms on average, with"
-            f" {run['errors']} errors; the highest sustained rate was {run['highest_rate']:.0f}."
-        )
-    return text
+    return f"{_INTRODUCTION}\n\n{short(document)}\n{load}"
 
 
-def verdicts(ratios: Mapping[str, float]) -> str:
-    """Each ratio, its limit, and whether it is met."""
+def dollars(document: Document) -> dict[str, float]:
+    """A million photographs of 234 KB by function URL, at 1,769 MB, by contender."""
+    prices = cost.Prices.read(cost.PRICES)
+    return {
+        name: cost.million(prices, figures["median"], 1769)["function URL"]
+        for name, figures in document["runs"]["request_ms, 234 KB"].items()
+    }
+
+
+def cold_starts(runs: Mapping[str, Any]) -> str:
+    """Start-up after the system forgot what it read from disks; empty: it may not be told to."""
     rows = []
-    for name, value in ratios.items():
-        met = "yes" if value <= LIMITS[name] else "**no**"
-        rows.append([DESCRIPTIONS[name], f"{value:.3f}", f"{LIMITS[name]:.2f}", met])
-    return table(["ratio of medians", "measured", "at most", "met"], rows)
+    for name, figures in runs["cold_start_s"].items():
+        cold, warm = figures["median"], runs["start_s"][name]["median"]
+        read = runs["cold_start_read_mb"][name]["median"]
+        cells = f"{cold:.2f}", f"{warm:.2f}", f"{cold / warm:.2f}", f"{read:.0f}"
+        rows.append([name, *cells, str(figures["count"])])
+    head = ["cold disk", "median, s", "warm, s", "ratio", "read, MB", "runs"]
+    return table(head, rows) if rows else ""
 
 
-def phases(results: Results) -> str:
+def memory(peaks: Mapping[str, float]) -> str:
+    """The peak memory of each process that answered whole requests."""
+    return table(["peak memory", "MB"], [[name, f"{peak:.0f}"] for name, peak in peaks.items()])
+
+
+def batches(runs: Mapping[str, Any]) -> str:
+    """Images a second of one environment, beside what its network alone would give."""
+    rows = []
+    for run, threads in (("one vCPU", 1), ("two vCPU", 2)):
+        for name, figures in runs[f"batch_images_s, {run}"].items():
+            _, network, _ = HANDLERS[name]
+            inference = runs[f"inference_ms, {engine_run(network, 8, threads)}"]
+            alone = 8000 / inference[name.replace("Lite0 ", "")]["median"]
+            rate = figures["median"]
+            rows.append([f"{name}, {run}", f"{rate:.0f}", f"{alone:.0f}", f"{rate / alone:.2f}"])
+    return table(["batches", "images/s", "network alone, images/s", "ratio"], rows)
+
+
+def phases(kinds: Mapping[str, Any]) -> str:
     """The phases of a start-up: each one's median."""
     rows = []
-    for kind, runs in results.phases.items():
+    for kind, figures in kinds.items():
         last = 0.0
-        for index, (name, _) in enumerate(runs[0]["reached"]):
-            at = Sample([[run["reached"][index][1] for run in runs]]).median
-            rows.append([kind, name, f"{(at - last) * 1000:.0f}", f"{at * 1000:.0f}"])
+        for name, at in figures["reached"].items():
+            rows.append([kind, name, f"{at - last:.0f}", f"{at:.0f}"])
             last = at
     return table(["strategy", "phase", "takes, ms", "done at, ms"], rows)
 
 
-def steps(results: Results) -> str:
+def steps(kinds: Mapping[str, Figures]) -> str:
     """The steps of a warm request: each one's median, and its share of the whole."""
-    names = next(iter(results.steps.values()))
     rows = []
-    for step in names:
+    for step in next(iter(kinds.values())):
         row = [step]
-        for samples in results.steps.values():
-            share = samples[step].median / samples["in all"].median
-            row += [f"{samples[step].median:.2f}", f"{share:.1%}"]
+        for figures in kinds.values():
+            ms = figures[step]["median"]
+            row += [f"{ms:.2f}", f"{ms / figures['in all']['median']:.1%}"]
         rows.append(row)
-    head = [cell for kind in results.steps for cell in (f"{kind}, ms", "of all")]
+    head = [cell for kind in kinds for cell in (f"{kind}, ms", "of all")]
     return table(["step", *head], rows)
-
-
-def floor(results: Results) -> dict[str, str]:
-    """Our inference alone over the 2017 strategy's whole request, by precision."""
-    theirs = results.requests["100 KB"]["2017"].median
-    inference = results.engines["batch 1"]
-    return {
-        precision: f"{inference[f'MXNet {precision} (ours)'].median / theirs:.3f}"
-        for precision in ("float32", "int8")
-    }
 
 
 def load(runs: Mapping[str, Any]) -> str:
@@ -208,8 +187,10 @@ def package(sizes: Mapping[str, int]) -> str:
     """The sizes of the build, if there is one."""
     if not sizes:
         return ""
-    total = {"all": sum(sizes.values())}
-    rows = [[name, f"{size:,}"] for name, size in {**sizes, **total}.items()]
+    ours = {name: size for name, size in sizes.items() if name != "today"}
+    rows = [[name, f"{size:,}"] for name, size in ours.items()]
+    rows.append(["ours, all", f"{sum(ours.values()):,}"])
+    rows.append(["packages of today's handler", f"{sizes['today']:,}"])
     return table(["part", "bytes"], rows)
 
 
@@ -219,20 +200,38 @@ def as_json(results: Results) -> dict[str, Any]:
         "start_s": results.starts,
         "imports_ms": results.imports,
         "preparation_ms": results.preparation,
+        "cold_start_s": results.cold_starts,
+        "cold_start_read_mb": results.read_mb,
         **{f"request_ms, {run}": samples for run, samples in results.requests.items()},
+        **{f"not_inference_ms, {run}": each for run, each in results.not_inference_ms.items()},
+        **{f"batch_images_s, {run}": samples for run, samples in results.batches.items()},
         **{f"steps_ms, {precision}": samples for precision, samples in results.steps.items()},
         **{f"inference_ms, {run}": samples for run, samples in results.engines.items()},
     }
-    return {
+    figures: dict[str, Any] = {
         measurement: {contender: sample.describe() for contender, sample in samples.items()}
         for measurement, samples in measurements.items()
     }
+    return figures | {
+        "phases_ms": {kind: _phases(runs) for kind, runs in results.phases.items()},
+        "peak_memory_mb": {name: round(peak, 1) for name, peak in results.peak_mb.items()},
+    }
 
 
-def write(results: Results, document: dict[str, Any], docs: Path) -> None:
+def _phases(runs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """When each phase was reached, and the bundle read, ms after the spawn: medians."""
+    reached = {
+        name: round(median(run["reached"][index][1] for run in runs) * 1000, 1)
+        for index, (name, _) in enumerate(runs[0]["reached"])
+    }
+    bundle = [run["bundle"] for run in runs if run["bundle"]]
+    return {"reached": reached, "bundle": round(median(bundle) * 1000, 1) if bundle else None}
+
+
+def write(document: Document, docs: Path) -> None:
     """Write benchmarks.json, benchmarks.md and the plots into the folder ``docs``."""
     from tools.bench import plots  # noqa: PLC0415  (matplotlib, for this alone)
 
     (docs / "benchmarks.json").write_text(json.dumps(document, indent=1) + "\n")
-    (docs / "benchmarks.md").write_text(page(results, document))
-    plots.draw(results, docs / "images")
+    (docs / "benchmarks.md").write_text(page(document))
+    plots.draw(document["runs"], dollars(document), docs / "images")

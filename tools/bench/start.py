@@ -1,8 +1,8 @@
 """One start-up: ``python -m tools.bench.start KIND SOURCE SPAWNED [phases]``.
 
 SPAWNED is the parent's monotonic clock at the spawn. The last line of standard error is JSON: the
-seconds from then to the first response, and the peak memory. With "phases" modules are imported one
-group at a time, in the function's own order, and each is timed.
+seconds from then to the first response, the peak memory, and what was read from disks. With
+"phases" modules are imported one group at a time, in the function's own order, and each is timed.
 """
 
 import importlib
@@ -33,6 +33,13 @@ PHASES = {
         ("boto3", "boto3"),
         ("OpenCV", "cv2"),
         ("MXNet, download", "tools.bench.strategy_2017"),
+    ),
+    "today": (
+        ("NumPy", "numpy"),
+        ("boto3", "boto3"),
+        ("onnxruntime", "onnxruntime"),
+        ("Pillow", "PIL.Image"),
+        ("download, session", "tools.bench.handler_today"),
     ),
 }
 
@@ -71,10 +78,22 @@ def main() -> None:
     response = handle(worker.event((Path(source) / "100 KB.b64").read_text()), worker.CONTEXT)
     assert response["statusCode"] == 200, response["body"]
     clock.reach("first answer")
-    figures: dict[str, Any] = {"total": clock.reached[-1][1], "peak_mb": worker.peak_mb()}
+    figures: dict[str, Any] = {
+        "total": clock.reached[-1][1],
+        "peak_mb": worker.peak_mb(),
+        "read_mb": _read_mb(),
+    }
     if options:
         figures |= {"reached": clock.reached, "bundle": clock.bundle_read}
     print(json.dumps(figures), file=sys.stderr)
+
+
+def _read_mb() -> float:
+    """What this process made the system read from disks, MB (10^6 bytes)."""
+    (line,) = (
+        line for line in Path("/proc/self/io").read_text().splitlines() if "read_bytes" in line
+    )
+    return int(line.split()[1]) / 1e6
 
 
 def _start_ours(clock: Clock) -> None:

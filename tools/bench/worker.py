@@ -19,7 +19,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from tools.bench import profile, torch_resnet
+from tools.bench import profile
 
 CONTEXT = SimpleNamespace(
     aws_request_id="1",
@@ -27,8 +27,16 @@ CONTEXT = SimpleNamespace(
     memory_limit_in_mb="1769",
     invoked_function_arn="arn:aws:lambda:eu-central-1:123456789012:function:bench",
     function_version="1",
-    get_remaining_time_in_millis=lambda: 30_000,
+    get_remaining_time_in_millis=lambda: 300_000,
 )
+
+# The images of requests (see images.py): the first as a phone's thumbnail, the second as ImageNet's
+# photographs are, 500 x 375.
+IMAGES = ("100 KB", "234 KB", "12 MP")
+# Images that an engine takes at once.
+BATCHES = (1, 8)
+# Objects of a batch of the state machine, and their bucket.
+BATCH_ITEMS, BUCKET = 64, "bench"
 
 # No `type` statement: the Python that has PyTorch may be older than ours.
 Run = Callable[[], Any]
@@ -47,16 +55,22 @@ def event(body: str, content_type: str = "image/jpeg") -> dict[str, Any]:
     }
 
 
+MODULES = {
+    "ours": "app",
+    "2017": "tools.bench.strategy_2017",
+    "today": "tools.bench.handler_today",
+}
+
+
 def handler(kind: str) -> Any:
-    """``lambda_handler`` of our function, or of the strategy of 2017."""
-    module = "app" if kind == "ours" else "tools.bench.strategy_2017"
-    return importlib.import_module(module).lambda_handler
+    """``lambda_handler`` of one of MODULES."""
+    return importlib.import_module(MODULES[kind]).lambda_handler
 
 
 def requests(source: Path, kind: str) -> Mapping[str, Run]:
-    """Whole requests, by name: "100 KB", "12 MP" and, of our function, "16 x 100 KB"."""
+    """Whole requests, by image and, of our function, "16 x 100 KB"."""
     handle = handler(kind)
-    events = {name: event((source / f"{name}.b64").read_text()) for name in ("100 KB", "12 MP")}
+    events = {name: event((source / f"{name}.b64").read_text()) for name in IMAGES}
     if kind == "ours":
         many = {"images": [{"image": events["100 KB"]["body"]}] * 16}
         events["16 x 100 KB"] = event(json.dumps(many), "application/json")
@@ -70,14 +84,28 @@ def requests(source: Path, kind: str) -> Mapping[str, Run]:
     return {name: partial(run, event) for name, event in events.items()}
 
 
+def batches(_source: Path, _kind: str) -> Mapping[str, Run]:
+    """A batch of the state machine, 64 objects in S3."""
+    handle = importlib.import_module("app").batch_handler
+    items = [{"Key": f"{number}.jpg"} for number in range(BATCH_ITEMS)]
+    event = {"Items": items, "BatchInput": {"bucket": BUCKET}}
+
+    def run() -> None:
+        results = handle(event, CONTEXT)
+        assert all("labels" in result for result in results)
+
+    return {"batch": run}
+
+
 def engine(source: Path, kind: str) -> Mapping[str, Run]:
-    """The network alone, by name: "batch 1", "batch 8" and "batch 16"."""
+    """The network alone, by name: "batch 1" and "batch 8"."""
     import numpy as np
 
-    load = {"mxnet": _mxnet, "onnxruntime": _onnxruntime, "openvino": _openvino, "torch": _torch}
-    forward = load[kind.split(maxsplit=1)[0]](source, kind)
+    from tools.bench import engines
+
+    forward = engines.load(source, kind, int(os.environ["OMP_NUM_THREADS"]))
     rng = np.random.default_rng(0)
-    tensors = {n: rng.standard_normal((n, 3, 224, 224), np.float32) for n in (1, 8, 16)}
+    tensors = {n: rng.standard_normal((n, 3, 224, 224), np.float32) for n in BATCHES}
     return {f"batch {n}": partial(forward, batch) for n, batch in tensors.items()}
 
 
@@ -104,39 +132,13 @@ def preparation(source: Path, kind: str) -> Mapping[str, Run]:
     return {"12 MP": whole if kind == "whole" else lambda: to_tensor(data, preprocessing, limits)}
 
 
-def _mxnet(source: Path, kind: str) -> Callable[[Any], Any]:
-    from classifier.model.bundle import Folder, read_bundle
-    from classifier.model.network import Model
-
-    return Model.load(read_bundle(Folder(source / kind.split()[1]))).classify
-
-
-def _onnxruntime(source: Path, _kind: str) -> Callable[[Any], Any]:
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    session = onnxruntime.InferenceSession(
-        str(source / "resnet-18.onnx"), options, providers=["CPUExecutionProvider"]
-    )
-    return lambda tensors: session.run(None, {"data": tensors})
-
-
-def _openvino(source: Path, kind: str) -> Callable[[Any], Any]:
-    import openvino
-
-    options: dict[str, Any] = {"INFERENCE_NUM_THREADS": 1, "PERFORMANCE_HINT": "LATENCY"}
-    if kind.endswith("float32"):
-        options["INFERENCE_PRECISION_HINT"] = "f32"
-    network = openvino.Core().compile_model(str(source / "resnet-18.onnx"), "CPU", options)
-    return lambda tensors: network(tensors)[0]
-
-
-def _torch(source: Path, _kind: str) -> Callable[[Any], Any]:
-    return torch_resnet.load(source / "resnet-18.npz")
-
-
-TASKS = {"request": requests, "profile": requests, "engine": engine, "prepare": preparation}
+TASKS = {
+    "request": requests,
+    "profile": requests,
+    "batch": batches,
+    "engine": engine,
+    "prepare": preparation,
+}
 
 
 def peak_mb() -> float:
@@ -159,14 +161,14 @@ def main() -> None:
         if name in ("memory", "steps"):
             print(json.dumps(peak_mb() if name == "memory" else steps), file=output)
             continue
-        times, shares = [], []
+        times, rests = [], []
         for _ in range(int(count)):
             start = time.perf_counter()
             body = runs[name]()
             times.append((time.perf_counter() - start) * 1000)
             if isinstance(body, dict) and "timing_ms" in body:
-                shares.append(1 - body["timing_ms"]["inference"] / times[-1])
-        print(json.dumps({"ms": times, "not_inference": shares}), file=output)
+                rests.append(times[-1] - body["timing_ms"]["inference"])
+        print(json.dumps({"ms": times, "not_inference_ms": rests}), file=output)
 
 
 if __name__ == "__main__":

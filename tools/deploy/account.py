@@ -4,9 +4,6 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import boto3
-from botocore.exceptions import BotoCoreError, ClientError
-
 from tools.errors import ToolError
 
 NONE = "none"  # a reservation's value where nothing is reserved
@@ -37,16 +34,6 @@ class Adaptation:
 
     values: dict[str, str] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
-
-
-def account_id() -> str:
-    """The account that the credentials are for. Raises ToolError: there are none that work."""
-    try:
-        # In whatever region: the account is the same everywhere.
-        client = boto3.client("sts", region_name=boto3.Session().region_name or "us-east-1")
-        return str(client.get_caller_identity()["Account"])
-    except (ClientError, BotoCoreError) as error:
-        raise ToolError(f"no AWS credentials that work: {error}; try `aws configure`") from error
 
 
 def read_limits(client: Any) -> Limits:

@@ -7,12 +7,14 @@ import boto3
 import click
 from rich.console import Console
 from rich.progress import Progress
-from rich.table import Table
+from rich.table import Column, Table
 
 from tools import outputs
 from tools.command import Group
-from tools.deploy import account, bucket, parameters, stack, uploads, version_note
+from tools.deploy import bucket, parameters, stack, uploads, version_note
+from tools.deploy.credentials import account_id, profile_option
 from tools.deploy.plan import Plan, make_plan
+from tools.deploy.questions import ask_model, ask_regions, check_before_build
 from tools.deploy.regions import Regions, clients_in
 from tools.errors import ToolError
 from tools.project import ROOT
@@ -23,7 +25,6 @@ if TYPE_CHECKING:  # they bring MXNet and OpenCV along, which take seconds; only
 
 TEMPLATE = ROOT / ".aws-sam" / "build" / "template.yaml"
 CONFIG = ROOT / "samconfig.toml"
-MODEL = ROOT / "models" / "resnet-18"
 # A local stand-in for AWS has no API at the address that a stack's output names.
 API_URL = "CLASSIFIER_API_URL"
 
@@ -44,11 +45,12 @@ def cli() -> None:
 @cli.command()
 @click.option(
     "--model",
-    "folder",
-    type=click.Path(path_type=Path),
-    help="Folder of the bundle. Default: models/resnet-18.",
+    "chosen",
+    help="A bundle's folder, or its name in models/. Default: the best there is.",
 )
-@click.option("--profile", default="default", help="Of samconfig.toml: a set of parameters.")
+@click.option(
+    "--config-env", default="default", show_default=True, help="Parameters: one of samconfig.toml."
+)
 @click.option(
     "--set",
     "settings",
@@ -61,18 +63,21 @@ def cli() -> None:
     "--without-alarms", is_flag=True, help="In an emergency: move traffic whatever alarms say."
 )
 @click.option("--review", is_flag=True, help="Upload and show the change sets; change nothing.")
+@click.option("--check", is_flag=True, help="Check options and credentials; needs no build.")
 @click.option("--api-url", envvar=API_URL, hidden=True, help="With {api} and {region} in it.")
 @stack_option
 @regions_option
+@profile_option
 @yes_option
 def deploy(
     *,
-    folder: Path | None,
-    profile: str,
+    chosen: str | None,
+    config_env: str,
     settings: tuple[str, ...],
     tags: tuple[str, ...],
     without_alarms: bool,
     review: bool,
+    check: bool,
     api_url: str | None,
     name: str,
     regions: list[str] | None,
@@ -86,11 +91,14 @@ def deploy(
     """
     from tools.deploy import model  # noqa: PLC0415
 
-    defaults = parameters.defaults(TEMPLATE)
-    options = parameters.read_options(CONFIG, profile, settings, defaults)
-    account_id = account.account_id()
-    regions = regions or _ask_regions(yes=yes)
-    folder = folder or _ask_model(yes=yes)
+    defaults = parameters.defaults(ROOT / "template.yaml" if check else TEMPLATE)
+    options = parameters.read_options(CONFIG, config_env, settings, defaults)
+    account = account_id()
+    if check:
+        check_before_build(chosen, regions, yes=yes)
+        return
+    regions = regions or ask_regions(yes=yes)
+    folder = ask_model(chosen, yes=yes)
     bundle = model.read(folder)
     console.print("What this model says of the known image, on this machine:", end=" ")
     probe = model.probe(bundle)
@@ -101,18 +109,18 @@ def deploy(
             plans.append(make_plan(name, region, options, defaults, alarms=not without_alarms))
     if any(plan.effective({}, defaults).get("BatchBuckets") for plan in plans):
         model.check_batches(bundle)
-    _show(account_id, name, bundle, plans)
+    _show(account, name, bundle, plans)
     if not yes:
         click.confirm("Deploy?", default=True, abort=True)
 
     for plan in plans:
         console.rule(plan.region)
         with clients_in(plan.region):
-            home = bucket.name_of(name, account_id, plan.region)
+            home = bucket.name_of(name, account, plan.region)
             s3, cloudformation = boto3.client("s3"), boto3.client("cloudformation")
             if plan.before and plan.before.is_failed and not review:
                 stack.remove(cloudformation, name)
-            new = bucket.ensure(s3, home, account_id, plan.region)
+            new = bucket.ensure(s3, home, account, plan.region)
             console.print(f"{'Made' if new else 'Using'} the bucket {home}.")
             own = _model_values(folder, bundle, probe, home, plan)
             version_note.write(TEMPLATE, plan.effective(own, defaults))
@@ -130,13 +138,14 @@ def deploy(
 @cli.command()
 @stack_option
 @regions_option
+@profile_option
 @yes_option
 def destroy(name: str, regions: list[str] | None, *, yes: bool) -> None:
     """Delete the stack, its buckets, and every version of all that is in them, for good."""
-    account_id = account.account_id()
-    regions = regions or _ask_regions(yes=yes)
+    account = account_id()
+    regions = regions or ask_regions(yes=yes)
     console.print(
-        f"This deletes {name} in {', '.join(regions)} of account {account_id}: the API, the"
+        f"This deletes {name} in {', '.join(regions)} of account {account}: the API, the"
         " functions, the logs, every published model and all results of batches and uploads, with"
         " every version of them."
     )
@@ -153,15 +162,15 @@ def destroy(name: str, regions: list[str] | None, *, yes: bool) -> None:
                     if output in existing.outputs:
                         removed += bucket.remove(s3, existing.outputs[output])
                 stack.remove(cloudformation, name)
-            removed += bucket.remove(s3, bucket.name_of(name, account_id, region))
+            removed += bucket.remove(s3, bucket.name_of(name, account, region))
             what = "the stack" if existing is not None else "no stack was there"
             console.print(f"{region}: {what}, {removed} versions of objects, gone.")
 
 
-def _show(account_id: str, name: str, bundle: "Bundle", plans: list[Plan]) -> None:
+def _show(account: str, name: str, bundle: "Bundle", plans: list[Plan]) -> None:
     manifest = bundle.manifest
-    table = Table(box=None, show_header=False)
-    table.add_row("account", account_id)
+    table = Table("", Column(overflow="fold"), box=None, show_header=False)
+    table.add_row("account", account)
     table.add_row("regions", ", ".join(plan.region for plan in plans))
     table.add_row("stack", name)
     table.add_row("model", f"{manifest.name} {manifest.version} ({manifest.precision})")
@@ -222,25 +231,6 @@ def _report(name: str, region: str, probe: "Probe", api_url: str | None) -> None
     console.print(f"Try it: {curl}", soft_wrap=True)
     if key:
         console.print(f"The key: {results['ReadApiKey']}", soft_wrap=True)
-
-
-def _ask_regions(*, yes: bool) -> list[str]:
-    region = boto3.Session().region_name
-    if yes and not region:
-        raise ToolError("say where: --regions eu-west-1")
-    if yes and region:
-        return [region]
-    regions: list[str] = click.prompt(
-        "Region (several with commas)", default=region, type=Regions()
-    )
-    return regions
-
-
-def _ask_model(*, yes: bool) -> Path:
-    if yes:
-        return MODEL
-    folder: Path = click.prompt("Model", default=MODEL, type=click.Path(path_type=Path))
-    return folder
 
 
 main = cli.run

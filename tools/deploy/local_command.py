@@ -9,6 +9,7 @@ from tools.command import Command
 from tools.deploy import cli
 from tools.deploy.emulator.account import REGION, LocalAccount
 from tools.errors import ToolError
+from tools.local.ports import Port
 from tools.model.choice import choose
 from tools.project import ROOT
 
@@ -17,7 +18,9 @@ STACK = "image-classification"
 
 @click.command("scripts/deploy_local.py", cls=Command, help=__doc__)
 @click.option("--model", help="A bundle's folder, or one in models/. Default: the best there is.")
-@click.option("--port", default=4566, show_default=True, help="Of all of AWS's services.")
+@click.option(
+    "--port", type=Port(0), default=4566, show_default=True, help="Of all of AWS's services."
+)
 @click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="One parameter.")
 def main(model: str | None, port: int, settings: tuple[str, ...]) -> None:
     choice = choose(model, ROOT / "models")

@@ -1,4 +1,4 @@
-"""The stack's parameters: what the template takes, a profile of samconfig.toml, and ``--set``."""
+"""The stack's parameters: what the template takes, those of samconfig.toml, and ``--set``."""
 
 import shlex
 import tomllib
@@ -33,12 +33,12 @@ def defaults(template: Path) -> dict[str, str | None]:
 
 @dataclass(frozen=True)
 class Options:
-    """What a deploy is told: a profile's values, and those of ``--set``, which win.
+    """What a deploy is told: the values of samconfig.toml, and those of ``--set``, which win.
 
     everywhere, by_region: of ``--set``; a region's own win.
     """
 
-    profile: Values = field(default_factory=dict)
+    config: Values = field(default_factory=dict)
     everywhere: Values = field(default_factory=dict)
     by_region: dict[str, Values] = field(default_factory=dict)
 
@@ -48,21 +48,21 @@ class Options:
 
     def values(self, region: str) -> Values:
         """All that is said for ``region``."""
-        return self.profile | self.explicit(region)
+        return self.config | self.explicit(region)
 
 
 def read_options(
-    config: Path, profile: str, settings: Iterable[str], known: Iterable[str]
+    file: Path, config_env: str, settings: Iterable[str], known: Iterable[str]
 ) -> Options:
-    """The profile ``profile`` of ``config``, and ``settings``: ``[REGION:]NAME=VALUE``.
+    """The parameters ``config_env`` of ``file``, and ``settings``: ``[REGION:]NAME=VALUE``.
 
-    Raises ToolError: there is no such profile, or the template has no such parameter.
+    Raises ToolError: ``file`` has none of that name, or the template has no such parameter.
     """
     names = list(known)
-    options = Options(_profile(config, profile))
-    for name in options.profile:
+    options = Options(_config(file, config_env))
+    for name in options.config:
         if name not in names:
-            raise ToolError(f"{config.name}, {profile}: the template has no parameter {name}")
+            raise ToolError(f"{file.name}, {config_env}: the template has no parameter {name}")
     for setting in settings:
         place, colon, rest = setting.partition(":")
         region = place if colon and is_region(place) else ""
@@ -76,15 +76,13 @@ def read_options(
     return options
 
 
-def _profile(config: Path, name: str) -> Values:
-    """``parameter_overrides`` of a profile: a list, a table, or a text, as the SAM CLI takes."""
-    profiles = tomllib.loads(config.read_text(encoding="utf-8"))
-    if name not in profiles:
-        known = ", ".join(key for key, value in profiles.items() if isinstance(value, dict))
-        raise ToolError(f"{config.name} has no profile {name!r}: it has {known}")
-    overrides = (
-        profiles[name].get("deploy", {}).get("parameters", {}).get("parameter_overrides", [])
-    )
+def _config(file: Path, name: str) -> Values:
+    """``parameter_overrides`` of one: a list, a table, or a text, as the SAM CLI takes."""
+    configs = tomllib.loads(file.read_text(encoding="utf-8"))
+    if name not in configs:
+        names = ", ".join(key for key, value in configs.items() if isinstance(value, dict))
+        raise ToolError(f"--config-env {name}: {file.name} has {names}")
+    overrides = configs[name].get("deploy", {}).get("parameters", {}).get("parameter_overrides", [])
     if isinstance(overrides, dict):
         return {key: str(value) for key, value in overrides.items()}
     pairs = shlex.split(overrides) if isinstance(overrides, str) else overrides
@@ -92,6 +90,6 @@ def _profile(config: Path, name: str) -> Values:
     for pair in pairs:
         key, equals, value = str(pair).partition("=")
         if not equals:
-            raise ToolError(f"{config.name}, {name}: {pair!r} should be NAME=VALUE")
+            raise ToolError(f"{file.name}, {name}: {pair!r} should be NAME=VALUE")
         values[key] = value
     return values

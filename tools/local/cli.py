@@ -12,6 +12,7 @@ import click
 
 from tools.command import Command
 from tools.local.parent import stop_with_make
+from tools.local.ports import Port
 
 
 @click.command(
@@ -32,7 +33,7 @@ from tools.local.parent import stop_with_make
     envvar="PORT",
     show_envvar=True,
     default=3000,
-    type=click.IntRange(1, 65535),
+    type=Port(),
     help="The API's port.",
 )
 @click.option(
@@ -48,7 +49,7 @@ from tools.local.parent import stop_with_make
     envvar="S3_PORT",
     show_envvar=True,
     default=0,
-    type=click.IntRange(0, 65535),
+    type=Port(0),
     help="The port of the local S3; 0 is any free one.",
 )
 def main(model: str | None, port: int, environments: int, s3_port: int) -> None:

@@ -3,7 +3,6 @@
 import json
 import logging
 import os
-import shutil
 import socket
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -23,7 +22,6 @@ from tools.local.ports import HOST
 from tools.local.s3 import LocalS3
 from tools.local.terminal import Terminal
 from tools.model.choice import Choice, choose
-from tools.model.photographs import photographs
 from tools.model.terminal import byte_progress, show_downloads
 from tools.project import ROOT
 
@@ -100,13 +98,10 @@ def serve(
 
 
 def _example_image(health: bytes) -> str:
-    """A file for the first command: a digit for a network of digits, else a photograph."""
+    """A file for the first command: a digit for a network of digits, else a clock."""
     if b"digit" in health:
         return "docs/digit.png"
-    example = MODELS / "example.jpg"
-    if not example.exists():
-        shutil.copyfile(photographs()[0], example)
-    return str(example.relative_to(ROOT))
+    return "docs/example.jpg"
 
 
 def _choose(terminal: Terminal, model: str | None) -> Choice:

@@ -3,8 +3,10 @@
 MXNet is imported when something was fetched, not before: `make run` starts faster without it.
 """
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from difflib import SequenceMatcher
 from pathlib import Path
 
 from tools.errors import ToolError
@@ -17,6 +19,7 @@ SECOND = "efficientnet-lite0"
 LAST = "demo"
 # What an address that does not answer may cost, all of a network's together.
 _TIMEOUTS = Timeouts(connect_s=5.0, silence_s=5.0, attempts=1)
+_ALIKE = 0.7  # of 1; "dmeo" has 0.75 of "demo"
 _ANOTHER = "`scripts/model.py list` shows others; MODEL=name chooses."
 
 
@@ -94,8 +97,34 @@ def _named(name: str, models: Path) -> Path:
     for folder in (Path(name), models / name):
         if folder.is_dir():
             return folder
-    hint = f"; `scripts/model.py fetch {name}` fetches it" if name in NETWORKS else ""
-    raise ToolError(f"MODEL={name}: there is no such folder, here or in {models}{hint}")
+    raise ToolError(
+        f"MODEL={name}: there is no such folder, here or in {models}{_hint(name, models)}"
+    )
+
+
+def _hint(name: str, models: Path) -> str:
+    """How to get what ``name`` may mean: a bundle that is there, or a network of the catalogue."""
+    bundles = sorted(folder.name for folder in models.iterdir() if folder.is_dir())
+    if close := _closest(name, bundles):
+        return f"MODEL={close} is there"
+    if close := _closest(name, list(NETWORKS)):
+        return f"`scripts/model.py fetch {close}` fetches it, and MODEL={close} serves it"
+    return "`scripts/model.py list` shows the networks that `scripts/model.py fetch` fetches"
+
+
+def _closest(name: str, names: Sequence[str]) -> str:
+    """The one of ``names`` that is written much like ``name``; empty: none is."""
+
+    def likeness(each: str) -> float:
+        return SequenceMatcher(None, _letters(each), _letters(name)).ratio()
+
+    best = max(names, key=likeness, default="")
+    return best if best and likeness(best) > _ALIKE else ""
+
+
+def _letters(name: str) -> str:
+    """``name`` without what people write in more than one way."""
+    return re.sub(r"[^a-z0-9]", "", name.lower())
 
 
 def _present(network: str) -> str:

@@ -5,7 +5,7 @@ from importlib import import_module
 
 import click
 
-from tools.command import Group
+from tools.command import Group, hold_interrupts
 
 # Each command, in the order of the help: its module in tools.model.commands, and what it does. A
 # module is imported when its command runs: MXNet, OpenCV and boto3 take seconds.
@@ -17,6 +17,7 @@ COMMANDS = {
     "train": ("train_classes", "Train your own classes, from a folder of images."),
     "synthetic": ("make_synthetic", "Make ResNet-18 with random weights."),
     "quantize": ("quantize_bundle", "Make an int8 bundle of a float32 one."),
+    "half": ("halve_bundle", "Store a bundle's parameters in half the bytes."),
     "evaluate": ("evaluate_bundle", "Measure the accuracy of a bundle."),
     "similar": ("find_similar", "Find near-duplicates and neighbours among images."),
     "inspect": ("inspect_bundle", "Show and verify a bundle."),
@@ -35,7 +36,8 @@ class Commands(Group):
         if cmd_name not in COMMANDS:
             return None
         module, _ = COMMANDS[cmd_name]
-        command: click.Command = import_module(f"tools.model.commands.{module}").command
+        with hold_interrupts():
+            command: click.Command = import_module(f"tools.model.commands.{module}").command
         return command
 
     def format_commands(self, _ctx: click.Context, formatter: click.HelpFormatter) -> None:

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 import numpy.typing as npt
-from sklearn.datasets import load_digits
+
+from tools.packages import require
 
 NAMES = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 _HELD_OUT = 5  # every fifth image
@@ -47,6 +48,9 @@ def held_out_digits() -> list[Digit]:
 
 
 def _digits(*, held_out: bool) -> Sequence[tuple[Pixels, int]]:
+    require("train", "sklearn")
+    from sklearn.datasets import load_digits  # noqa: PLC0415  (not every environment has it)
+
     data = load_digits()
     pixels = (data.images * 255 / 16).round().astype(np.uint8)
     return [

@@ -6,14 +6,11 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from statistics import median
-from typing import Any
 
 import numpy as np
-import onnxruntime
-from onnxruntime import quantization
-from onnxruntime.quantization.shape_inference import quant_pre_process
 
 from classifier.image.tensor import Tensor
 from classifier.model.bundle import Folder, read_bundle
@@ -30,6 +27,7 @@ from tools.model.images import Image
 from tools.model.measurements import Measurement
 from tools.model.mxnet_files import Array
 from tools.model.onnx_graph import onnx_model
+from tools.model.onnxruntime_peer import quantized, runner
 from tools.model.quantize import quantize
 from tools.model.wheel import read_wheel
 
@@ -74,9 +72,11 @@ def measure(network: Network, images: Sequence[Image], rounds: int) -> Measureme
         )
         tensors = [image.tensor(network.input) for image in inputs]
         models = [Model.load(read_bundle(Folder(folder / each))) for each in ("float32", "int8")]
-        sessions = _sessions(onnx_model(state, network.input.size), folder, tensors)
+        plain = onnx_model(state, network.input.size)
+        threads = int(os.environ["OMP_NUM_THREADS"])
+        peers = [runner(model, threads) for model in (plain, quantized(plain, tensors))]
         runs = [_ours(model, tensors[0]) for model in models]
-        runs += [_theirs(session, tensors[0]) for session in sessions]
+        runs += [partial(peer, tensors[0][np.newaxis]) for peer in peers]
         times = [round(each, 2) for each in _interleaved(runs, rounds)]
         return Measurement(
             float32_ms=times[0],
@@ -102,42 +102,8 @@ def _state(network: Network) -> tuple[dict[str, Array], bool]:
     return draw_state(_RESNETS[network.name], seed=0), False
 
 
-def _sessions(model: bytes, folder: Path, tensors: Sequence[Tensor]) -> list[Any]:
-    """Onnxruntime's sessions of ``model``: float32, and int8 calibrated with ``tensors``."""
-    plain, ready, int8 = (str(folder / f"{name}.onnx") for name in ("plain", "ready", "int8"))
-    Path(plain).write_bytes(model)
-    quant_pre_process(plain, ready)
-    quantization.quantize_static(
-        ready,
-        int8,
-        _Calibration(tensors),
-        quant_format=quantization.QuantFormat.QDQ,
-        # The default, signed activations, takes twice as long on processors with VNNI.
-        activation_type=quantization.QuantType.QUInt8,
-        weight_type=quantization.QuantType.QInt8,
-        per_channel=True,
-    )
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = int(os.environ["OMP_NUM_THREADS"])
-    providers = ["CPUExecutionProvider"]
-    return [onnxruntime.InferenceSession(path, options, providers) for path in (plain, int8)]
-
-
-class _Calibration(quantization.CalibrationDataReader):  # type: ignore[misc]
-    def __init__(self, tensors: Sequence[Tensor]) -> None:
-        self._feeds = iter([{"data": tensor[np.newaxis]} for tensor in tensors])
-
-    def get_next(self) -> dict[str, Tensor] | None:
-        return next(self._feeds, None)
-
-
 def _ours(model: Model, tensor: Tensor) -> Run:
     return lambda: model.classify([tensor])
-
-
-def _theirs(session: Any, tensor: Tensor) -> Run:
-    feed = {"data": tensor[np.newaxis]}
-    return lambda: session.run(None, feed)
 
 
 def _interleaved(runs: Sequence[Run], rounds: int) -> list[float]:

@@ -76,6 +76,23 @@ def save_arrays(arrays: Mapping[str, object]) -> bytes:
         return path.read_bytes()
 
 
+def half_precision(arrays: Mapping[str, Any]) -> dict[str, Any]:
+    """``arrays``, NDArrays by name, with the float32 weights among them as float16.
+
+    Vectors stay as they are: biases, statistics of batch norms and ranges are few, and matter more.
+    So does a weight beyond float16's largest number, 65,504.
+    """
+    largest = float(np.finfo(np.float16).max)
+    return {
+        name: array.astype(np.float16)
+        if array.dtype == np.float32
+        and array.ndim > 1
+        and float(array.abs().max().asscalar()) < largest
+        else array
+        for name, array in arrays.items()
+    }
+
+
 def read_arrays(params: bytes) -> dict[str, Array]:
     """The named arrays in MXNet's parameter file ``params``. Raises ToolError: it is none."""
     try:

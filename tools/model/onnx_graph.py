@@ -80,13 +80,13 @@ class Graph:
         x = self.add("Flatten", self.add("GlobalAveragePool", x))
         x = self.add("Gemm", x, f"{last}.weight", f"{last}.bias", transB=1)
         output = self.add("Softmax", x, axis=1)
-        shape = [1, 3, size, size]
+        shape: list[str | int | None] = ["n", 3, size, size]
         classes = len(self._state[f"{last}.bias"])
         graph = helper.make_graph(
             self._nodes,
             "network",
             [helper.make_tensor_value_info("data", TensorProto.FLOAT, shape)],
-            [helper.make_tensor_value_info(output, TensorProto.FLOAT, [1, classes])],
+            [helper.make_tensor_value_info(output, TensorProto.FLOAT, ["n", classes])],
             [
                 numpy_helper.from_array(np.asarray(value), name)
                 for name, value in self._used.items()
@@ -102,7 +102,8 @@ class Graph:
 def onnx_model(state: Mapping[str, Array], size: int) -> bytes:
     """The ONNX model of a state dict of a ResNet, MobileNetV2 or EfficientNet-Lite.
 
-    size: width and height of its input, pixels. It gives probabilities of one image.
+    size: width and height of its input, pixels. It takes any number of images,
+    ``data``, and gives their probabilities.
     """
     if "_conv_stem.weight" in state:
         return _lite(state, size)

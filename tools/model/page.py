@@ -10,15 +10,13 @@ from typing import Any
 import cv2
 import jinja2
 import numpy as np
-import numpy.typing as npt
 
+from classifier.image.decode import Pixels
 from classifier.image.preprocessing import Preprocessing
 from tools.errors import ToolError
 from tools.model.images import tensor
 
-# Of a thumbnail, pixels.
-SIDE = 192
-_THUMBNAIL = Preprocessing(size=SIDE, resize=SIDE, fit="crop", color="BGR")
+THUMBNAIL = Preprocessing(size=192, resize=192, fit="crop", color="BGR")
 _QUALITY = 80
 
 
@@ -41,16 +39,15 @@ def template(file: Path, **filters: Callable[..., Any]) -> jinja2.Template:
 def thumbnail(path: Path) -> str:
     """The middle of an image as a data URI, JPEG; empty where it is gone."""
     try:
-        pixels = tensor(path.read_bytes(), _THUMBNAIL, str(path)).transpose(1, 2, 0)
+        pixels = tensor(path.read_bytes(), THUMBNAIL, str(path)).transpose(1, 2, 0)
     except (OSError, ToolError):
         return ""
     return data_uri(pixels.astype(np.uint8))
 
 
-def data_uri(pixels: npt.NDArray[np.uint8]) -> str:
-    """``pixels``, (height, width, 3) BGR, as a JPEG."""
-    options = [cv2.IMWRITE_JPEG_QUALITY, _QUALITY]
-    _, data = cv2.imencode(".jpg", pixels, options)
+def data_uri(pixels: Pixels) -> str:
+    """``pixels``, (height, width, 3) uint8 BGR, as a JPEG."""
+    _, data = cv2.imencode(".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])
     return f"data:image/jpeg;base64,{base64.b64encode(data.tobytes()).decode()}"
 
 

@@ -12,6 +12,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from classifier.location import S3Prefix
 from classifier.model.bundle import MANIFEST
 from classifier.model.network import Model
+from tools.aws_errors import describe
 from tools.errors import ToolError
 from tools.model.files import open_folder, read_file
 from tools.store import s3_store
@@ -42,7 +43,7 @@ def publish(folder: Path, place: S3Prefix, advance: Callable[[], None]) -> None:
     except ClientError as error:
         raise ToolError(f"{place}: S3 answered {_code(error)}") from error
     except BotoCoreError as error:
-        raise ToolError(f"{place}: {error}") from error
+        raise ToolError(f"{place}: {describe(error)}") from error
 
 
 def _refuse_taken(client: Any, place: S3Prefix, names: list[str]) -> None:

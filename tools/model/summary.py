@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from rich.table import Table
+from rich.table import Column, Table
 
 from classifier.model.bundle import Bundle, Store
 from classifier.model.network import Model
@@ -18,7 +18,7 @@ def summary(bundle: Bundle, store: Store) -> Table:
     """
     manifest, preprocessing = bundle.manifest, bundle.manifest.input
     model = Model.load(bundle)
-    table = Table.grid(padding=(0, 2))
+    table = Table.grid(Column(), Column(overflow="fold"), padding=(0, 2))  # addresses are not cut
     table.add_row("bundle", str(store))
     table.add_row("name", manifest.name)
     table.add_row("version", manifest.version)

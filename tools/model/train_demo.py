@@ -1,5 +1,7 @@
 """Trains the demo network, a narrow ResNet-18 for handwritten digits, and writes models/demo.
 
+``--images DIR`` writes the digits that it was not trained with, to evaluate it.
+
 MXNet runs one thread unless OMP_NUM_THREADS says otherwise: ``OMP_NUM_THREADS=2
 scripts/train_demo.py`` is faster.
 """
@@ -21,6 +23,7 @@ from tools.model.architectures.resnet import ResNet
 from tools.model.digits import NAMES, Digit, held_out_digits, training_digits
 from tools.model.mxnet_files import save_arrays
 from tools.model.new_bundle import NewBundle
+from tools.model.new_folder import refuse_existing
 from tools.project import ROOT
 
 SEED = 2026
@@ -84,15 +87,35 @@ def bundle(params: bytes, accuracy: float | None = None) -> NewBundle:
     )
 
 
+def write_digits(folder: Path) -> str:
+    """Write the held-out digits into ``folder``; returns what was written, in a sentence."""
+    digits = held_out_digits()
+    for number, digit in enumerate(digits):
+        path = folder / str(digit.value) / f"{number:03}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(digit.data)
+    kind = "handwritten digits that the demo network was not trained with"
+    return f"{folder} holds {len(digits)} {kind}"
+
+
 @click.command("scripts/train_demo.py", cls=Command)
 @click.option(
     "--to", type=click.Path(path_type=Path), default=ROOT / "models" / "demo", show_default=True
 )
-def main(to: Path) -> None:
+@click.option(
+    "--images",
+    type=click.Path(path_type=Path),
+    help="Instead: write the held-out digits into this new folder, DIR/<class id>/*.png.",
+)
+def main(to: Path, images: Path | None) -> None:
     """Train the demo network, some minutes on two cores, and write its bundle into a new folder.
 
     Two runs with the same seed are alike, not equal: the order of sums depends on the threads.
     """
+    if images:
+        refuse_existing(images)
+        click.echo(write_digits(images))
+        return
     arguments, auxiliary = train().get_params()
     params = save_arrays(
         {f"arg:{name}": array for name, array in arguments.items()}

@@ -65,11 +65,10 @@ def main() -> int:
     # Whatever a library prints belongs to the log.
     with os.fdopen(os.dup(1), "wb") as output:
         os.dup2(2, 1)
-        preprocessing, limits = json.loads(sys.stdin.buffer.readline())
+        table, limits = json.loads(sys.stdin.buffer.readline())
+        table |= {name: tuple(value) for name, value in table.items() if isinstance(value, list)}
         try:
-            tensor = to_tensor(
-                sys.stdin.buffer.read(), Preprocessing(**preprocessing), Limits(**limits)
-            )
+            tensor = to_tensor(sys.stdin.buffer.read(), Preprocessing(**table), Limits(**limits))
         except RequestError as error:
             output.write(json.dumps({"code": error.code, "detail": str(error)}).encode())
             return _REFUSED

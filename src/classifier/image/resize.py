@@ -1,6 +1,7 @@
 """Pixels become the network's input: resized, cropped, normalised."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 from math import ceil
 from typing import Self
 
@@ -65,15 +66,24 @@ def resize_and_crop(pixels: Pixels, preprocessing: Preprocessing) -> Pixels:
 
 def normalise(pixels: Pixels, preprocessing: Preprocessing) -> Tensor:
     """(size, size, 3) BGR, 0..255, becomes (3, size, size) float32 in the order of ``color``."""
-    planes = pixels.transpose(2, 0, 1)
-    if preprocessing.color == "RGB":
-        planes = planes[::-1]
-    std = np.array(preprocessing.std, np.float32)[:, None, None]
-    mean = np.array(preprocessing.mean, np.float32)[:, None, None]
-    tensor = np.empty(planes.shape, np.float32)
-    np.multiply(planes, np.float32(preprocessing.scale) / std, out=tensor)
-    tensor -= mean / std
+    tensor = np.empty((3, *pixels.shape[:2]), np.float32)
+    planes = tensor if preprocessing.color == "BGR" else tensor[::-1]
+    # Each of 256 values is looked up, not computed: half the time.
+    for plane, values, table in zip(planes, cv2.split(pixels), _tables(preprocessing), strict=True):
+        cv2.LUT(values, table, dst=plane)
     return tensor
+
+
+@lru_cache(maxsize=1)
+def _tables(preprocessing: Preprocessing) -> tuple[npt.NDArray[np.float32], ...]:
+    """What each value 0..255 becomes, for the planes B, G and R."""
+    values = np.arange(256, dtype=np.float32)
+    tables = [
+        values * (np.float32(preprocessing.scale) / np.float32(std))
+        - np.float32(mean) / np.float32(std)
+        for mean, std in zip(preprocessing.mean, preprocessing.std, strict=True)
+    ]
+    return tuple(tables if preprocessing.color == "BGR" else reversed(tables))
 
 
 def _resize(pixels: Pixels, x: float, y: float) -> Pixels:

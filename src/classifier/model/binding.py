@@ -43,7 +43,7 @@ def bind(symbol: Any, arrays: Arrays, data: str, shape: tuple[int, ...]) -> Any:
 
     Args:
         symbol: The network.
-        arrays: NDArrays by kind ("arg" or "aux") and name.
+        arrays: NDArrays by kind ("arg" or "aux") and name, in the types of ``convert``.
         data: Name of the input.
         shape: (n, 3, height, width) of the input.
     """
@@ -54,6 +54,23 @@ def bind(symbol: Any, arrays: Arrays, data: str, shape: tuple[int, ...]) -> Any:
     module.params_initialized = True
     module.bind([(data, shape)], for_training=False)
     return module
+
+
+def convert(symbol: Any, arrays: Arrays, data: str) -> Arrays:
+    """``arrays`` in the types that the graph computes with: a file may hold half precision.
+
+    ``symbol``, ``arrays`` and ``data`` as for ``bind``.
+    """
+    types, _, states = symbol.infer_type(**{data: np.float32})
+    types_by_name = dict(
+        zip((("arg", name) for name in symbol.list_arguments()), types, strict=True)
+    )
+    names = (("aux", name) for name in symbol.list_auxiliary_states())
+    types_by_name |= dict(zip(names, states, strict=True))
+    return {
+        name: array.astype(types_by_name.get(name, array.dtype), copy=False)
+        for name, array in arrays.items()
+    }
 
 
 def with_own_weights(symbol: Any, arrays: Arrays) -> Arrays:
@@ -86,16 +103,10 @@ class _PrefilledSymbol:
         return self._symbol[index]
 
     def simple_bind(self, ctx: Any, **_options: Any) -> Any:
-        """Bind the arrays. They are converted where the graph computes in another type."""
-        names = self._symbol.list_arguments()
-        shapes, _, _ = self._symbol.infer_shape(**{self._data: self._shape})
-        types, _, _ = self._symbol.infer_type(**{self._data: np.float32})
-        arguments = {}
-        for name, shape, dtype in zip(names, shapes, types, strict=True):
-            if name == self._data:
-                arguments[name] = mx.nd.empty(shape, ctx, dtype)
-            else:
-                array = self._arrays["arg", name]
-                arguments[name] = array if array.dtype == dtype else array.astype(dtype)
+        """Bind the arrays."""
+        arguments = {
+            name: self._arrays["arg", name] if name != self._data else mx.nd.empty(self._shape, ctx)
+            for name in self._symbol.list_arguments()
+        }
         states = {name: array for (kind, name), array in self._arrays.items() if kind == "aux"}
         return self._symbol.bind(ctx, arguments, aux_states=states, grad_req="null")

@@ -9,7 +9,7 @@ import numpy as np
 from classifier.errors import BundleError
 from classifier.image.tensor import Tensor
 from classifier.model.activation import ACTIVATIONS
-from classifier.model.binding import Arrays, Batch, Input, bind, with_own_weights
+from classifier.model.binding import Arrays, Batch, Input, bind, convert, with_own_weights
 from classifier.model.bundle import Bundle
 from classifier.model.files import first_line, read_arrays, read_symbol
 from classifier.model.labels import Label, Probabilities
@@ -79,6 +79,7 @@ class Model:
         if classes != len(labels):
             raise BundleError(f"{files['labels']}: {len(labels)} labels for {classes} outputs")
         try:
+            arrays = convert(symbol, arrays, manifest.input.name)
             model = cls((symbol, whole), arrays, manifest, labels, network_sizes)
             model.classify([np.zeros((3, size, size), np.float32)])
         except mx.MXNetError as error:

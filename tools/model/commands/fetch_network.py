@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 from rich import box
-from rich.table import Table
+from rich.table import Column, Table
 
 from classifier.errors import ClassifierError
 from classifier.model.bundle import Folder, read_bundle
@@ -16,6 +16,11 @@ from tools.model.fetch import NoSourceError, fetch
 from tools.model.options import PATH
 from tools.model.terminal import byte_progress, errors, print_written, show_downloads
 from tools.project import ROOT
+
+_OTHER_SOURCE = (
+    "connect this machine, or put the files on a server that it reaches and name that with"
+    " MODEL_MIRROR=URL (--mirror URL)"
+)
 
 
 @click.command()
@@ -80,11 +85,12 @@ def _fetch(network: Network, to: Path, timeout: float) -> None:
             start = show_downloads(bars, errors)
             manifest = fetch(network, to, start, Timeouts(silence_s=timeout))
     except NoSourceError as error:
-        table = Table("source", "place", "what happened", box=box.SIMPLE)
+        columns = (Column(name, overflow="fold") for name in ("source", "place", "what happened"))
+        table = Table(*columns, box=box.SIMPLE)  # addresses are not cut
         for failure in error.failures:
             table.add_row(failure.source, failure.place, failure.reason)
         errors.print(table)
-        raise
+        raise ToolError(f"{error}: {_OTHER_SOURCE}") from error
     print_written(to, manifest)
 
 

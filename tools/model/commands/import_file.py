@@ -16,6 +16,7 @@ from tools.model.onnx.options import onnx_options, refuse_options
 from tools.model.options import PATH, output_option, to_option, version_option
 from tools.model.output import resolve_output
 from tools.model.terminal import print_written
+from tools.packages import require
 
 
 @click.command()
@@ -70,6 +71,7 @@ def _import(file: Path, labels: Path, output: str | None, options: dict[str, Any
             raise ToolError("--output probabilities: a state dict gives logits; leave it out")
         bundle = import_checkpoint(file, labels)
         return replace(bundle, activation=resolve_output(output, "").activation)
+    require("onnx", "onnx", "onnxruntime")
     if (like := options.pop("like")) is not None:
         if like not in NETWORKS:
             raise ToolError(f"--like {like}: it should be one of {', '.join(NETWORKS)}")

@@ -50,11 +50,17 @@ def make_int8(
     calibrating, held_out = split(every)
     labels = read_file(folder / bundle.manifest.files["labels"].key)
     with progress() as bar:
-        task = bar.add_task("calibrating", total=len(calibrating))
-        int8 = quantize(
-            bundle, labels, calibrating, method=method, advance=lambda: bar.advance(task)
+        reading = bar.add_task(
+            f"reading {len(calibrating)} images that calibrate", total=len(calibrating)
         )
-        task = bar.add_task("comparing", total=2 * len(held_out))
+
+        def advance() -> None:
+            bar.advance(reading)
+            if bar.tasks[reading].finished:
+                bar.add_task(f"finding the ranges of the layers ({method})", total=None)
+
+        int8 = quantize(bundle, labels, calibrating, method=method, advance=advance)
+        task = bar.add_task(f"comparing on {len(held_out)} others", total=2 * len(held_out))
         calibration = Calibration(method, len(calibrating), title)
         comparison = compare(bundle, int8, calibration, held_out, lambda: bar.advance(task))
     Console().print(comparison.table())

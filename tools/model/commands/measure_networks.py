@@ -1,4 +1,4 @@
-"""`measure`: the catalogue's networks on this machine, and the table of docs/models.md."""
+"""`measure`: the catalogue's networks on this machine; its table is that of docs/models.md."""
 
 import json
 import os
@@ -12,9 +12,9 @@ from tools.docs.sections import fill_section
 from tools.errors import ToolError
 from tools.model.catalogue import NETWORKS
 from tools.model.images import Image, find_images
-from tools.model.measure import measure
 from tools.model.measurements import Measurement, read_measurements, write_measurements
 from tools.model.options import PATH
+from tools.packages import require
 from tools.project import ROOT
 
 _PAGE = ROOT / "docs" / "models.md"
@@ -32,8 +32,13 @@ _HEADING = (
 @click.argument("names", nargs=-1)
 @click.option("--images", type=PATH, multiple=True, help="Folder of photographs; may be repeated.")
 @click.option("--rounds", type=click.IntRange(min=1), default=50, show_default=True)
-def command(names: tuple[str, ...], images: tuple[Path, ...], rounds: int) -> None:
-    """Measure networks of the catalogue, all without NAMES, and write docs/models.md's table.
+@click.option(
+    "--write", "is_written", is_flag=True, help="Write the table into docs/models.md, and keep it."
+)
+def command(
+    names: tuple[str, ...], images: tuple[Path, ...], rounds: int, *, is_written: bool
+) -> None:
+    """Measure networks of the catalogue, all without NAMES, and show them as a table.
 
     Each is measured beside onnxruntime with one thread, float32 and int8. Run it on a machine that
     does nothing else. ResNets have random weights here: these take as long as real ones.
@@ -42,14 +47,21 @@ def command(names: tuple[str, ...], images: tuple[Path, ...], rounds: int) -> No
         raise ToolError("the measurements are of one thread: set OMP_NUM_THREADS=1")
     if unknown := set(names) - set(NETWORKS):
         raise ToolError(f"{min(unknown)}: no such network; there is {', '.join(NETWORKS)}")
+    require("onnx", "onnx", "onnxruntime")
+    from tools.model.measure import measure  # noqa: PLC0415  (brings ONNX Runtime)
+
     labels = parse_labels(IMAGENET_LABELS.read_bytes(), str(IMAGENET_LABELS))
     photographs: list[Image] = [image for folder in images for image in find_images(folder, labels)]
-    measurements = read_measurements()
+    measurements = read_measurements() if is_written else {}
     for name in names or NETWORKS:
         measurements[name] = measure(NETWORKS[name], photographs, rounds)
         click.echo(f"{name}: {measurements[name]}")
-        write_measurements(measurements)
-    fill_section(_PAGE, "networks", _table(measurements))
+        if is_written:
+            write_measurements(measurements)
+    table = _table(measurements)
+    click.echo(table)
+    if is_written:
+        fill_section(_PAGE, "networks", table)
 
 
 def _table(measurements: Mapping[str, Measurement]) -> str:

@@ -21,6 +21,7 @@ from tools.model.training.maps import Maps
 from tools.model.training.page import page_file, render_page
 from tools.model.training.table import print_report
 from tools.model.training.training import Advance, Images, Plan, train
+from tools.packages import require
 from tools.project import ROOT
 
 
@@ -66,6 +67,7 @@ def command(  # noqa: PLR0917  (click passes them by name)
     refuse_existing(to)
     name = name or to.resolve().name
     check_name(name)
+    require("train", "sklearn")
     plan = Plan(folder, name, validation, share or 0.2, seed)
     images = Images.read(plan)
     network = open_base(base, ROOT / "models")

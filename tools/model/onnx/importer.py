@@ -5,7 +5,7 @@ import re
 import signal
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from multiprocessing import get_context
+from multiprocessing import get_context, resource_tracker
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +14,7 @@ import click
 
 from classifier.errors import ClassifierError
 from classifier.image.tensor import Tensor
+from tools.command import hold_interrupts
 from tools.errors import ToolError
 from tools.model.files import read_file
 from tools.model.images import IMAGE_SUFFIXES
@@ -95,12 +96,15 @@ def _run_apart(job: _Job) -> _Outcome:
     context = get_context("spawn")
     receiver, sender = context.Pipe(duplex=False)
     process = context.Process(target=_work, args=(sender, job), daemon=True)
-    # Ctrl-C is for the command alone, which ends this process.
-    signals = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        process.start()
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, signals)
+    # Python's tracker of shared memory unblocks the signal when it starts: first, then.
+    resource_tracker.ensure_running()
+    with hold_interrupts():  # the process reads what it is to do, whole
+        # It inherits the mask: Ctrl-C is for the command alone, which ends this process.
+        signals = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            process.start()
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, signals)
     sender.close()
     try:
         if not receiver.poll(MAX_SECONDS):

@@ -1,11 +1,14 @@
 """The preprocessing of an imported network: as given, from the graph, or the usual one."""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from classifier.image.preprocessing import Preprocessing
 from tools.errors import ToolError
 from tools.model.catalogue import NETWORKS
-from tools.model.onnx.image_input import ImageInput
+
+if TYPE_CHECKING:  # it brings onnx, which not every environment has
+    from tools.model.onnx.image_input import ImageInput
 
 IMAGENET = NETWORKS["resnet-18"].input
 
@@ -29,7 +32,7 @@ class Choices:
         return self.size or (self.like.size if self.like else None)
 
 
-def resolve(choices: Choices, image: ImageInput) -> tuple[Preprocessing, tuple[str, ...]]:
+def resolve(choices: Choices, image: "ImageInput") -> tuple[Preprocessing, tuple[str, ...]]:
     """The preprocessing for a network with the input ``image``, and remarks on what was assumed.
 
     Raises ToolError: the choices contradict each other.
@@ -52,7 +55,7 @@ def resolve(choices: Choices, image: ImageInput) -> tuple[Preprocessing, tuple[s
     return preprocessing, tuple(_remarks(choices, preprocessing, image))
 
 
-def _remarks(choices: Choices, result: Preprocessing, image: ImageInput) -> list[str]:
+def _remarks(choices: Choices, result: Preprocessing, image: "ImageInput") -> list[str]:
     remarks = []
     if not image.open_size:
         remarks.append(f"size {result.size}: from the graph")

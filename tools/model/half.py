@@ -1,0 +1,68 @@
+"""float32 parameters become half precision in the file: half the download, the same computation."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from classifier.model.bundle import Bundle
+from classifier.model.lean_mxnet import mx
+from classifier.model.network import Model
+from tools.errors import ToolError
+from tools.model.evaluate import probabilities
+from tools.model.images import Image
+from tools.model.mxnet_files import half_precision, save_arrays
+from tools.model.new_bundle import NewBundle
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """Answers before and after: on how many images, and how many keep their first label.
+
+    difference: the greatest one between two probabilities, 0..1.
+    """
+
+    images: int
+    same: int
+    difference: float
+
+
+def halve(bundle: Bundle, labels: bytes) -> NewBundle:
+    """``bundle`` with its weights in half precision. labels: its label file.
+
+    The function makes them float32 again when it starts. Raises ToolError: it is int8, whose
+    weights are so already.
+    """
+    manifest = bundle.manifest
+    if manifest.precision != "float32":
+        raise ToolError(f"{manifest.name}: is {manifest.precision}, and has half the bytes already")
+    params = save_arrays(half_precision(mx.nd.load_frombuffer(bundle.params)))
+    return NewBundle(
+        name=manifest.name,
+        version=f"{manifest.version}-half",
+        preprocessing=manifest.input,
+        probabilities=manifest.output.probabilities,
+        activation=manifest.output.activation,
+        source=manifest.source,
+        symbol=bundle.symbol,
+        params=params,
+        labels=labels,
+        description=manifest.description,
+        licence=manifest.licence,
+        embedding=manifest.output.embedding,
+        features=manifest.output.features,
+    )
+
+
+def compare(
+    bundle: Bundle, half: NewBundle, images: Sequence[Image], advance: Callable[[], None]
+) -> Agreement:
+    """Run both on ``images``. advance: called twice for each."""
+    before, after = (
+        probabilities(model, images, advance) for model in (Model.load(bundle), half.model())
+    )
+    return Agreement(
+        images=len(images),
+        same=int(np.sum(before.argmax(axis=1) == after.argmax(axis=1))),
+        difference=float(np.abs(before - after).max()),
+    )
