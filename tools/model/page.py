@@ -16,7 +16,9 @@ from classifier.image.preprocessing import Preprocessing
 from tools.errors import ToolError
 from tools.model.images import tensor
 
-THUMBNAIL = Preprocessing(size=192, resize=192, fit="crop", color="BGR")
+# Of a thumbnail, pixels.
+SIDE = 192
+_THUMBNAIL = Preprocessing(size=SIDE, resize=SIDE, fit="crop", color="BGR")
 _QUALITY = 80
 
 

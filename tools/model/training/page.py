@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from tools.model.page import THUMBNAIL, data_uri, template
+from tools.model.page import SIDE, data_uri, template
 from tools.model.training.evaluation import Evaluation
 from tools.model.training.maps import Maps
 from tools.model.training.report import Judgement, Report, and_list
@@ -30,7 +30,7 @@ def render_page(report: Report, maps: Maps | None = None) -> str:
     """
 
     def evidence(judgement: Judgement, label: str) -> str:
-        pixels = maps.draw(judgement.path, label, THUMBNAIL.size) if maps else None
+        pixels = maps.draw(judgement.path, label, SIDE) if maps else None
         return "" if pixels is None else data_uri(pixels)
 
     return template(_TEMPLATE, share=percent, short=_short).render(
