@@ -41,7 +41,7 @@ def template(file: Path, **filters: Callable[..., Any]) -> jinja2.Template:
 def thumbnail(path: Path) -> str:
     """The middle of an image as a data URI, JPEG; empty where it is gone."""
     try:
-        pixels = tensor(path.read_bytes(), THUMBNAIL, str(path)).transpose(1, 2, 0)
+        pixels = tensor(path.read_bytes(), _THUMBNAIL, str(path)).transpose(1, 2, 0)
     except (OSError, ToolError):
         return ""
     return data_uri(pixels.astype(np.uint8))
