@@ -20,6 +20,7 @@ from tools.model.multilabel import MultilabelScore, multilabel_score
 from tools.model.options import PATH, images_option
 from tools.model.terminal import progress
 from tools.model.truth import read_truth
+from tools.packages import require
 
 
 @click.command()
@@ -58,6 +59,7 @@ def command(folder: Path, images: Path, truth: Path | None, *, as_json: bool) ->
 
 
 def _evaluate_multilabel(model: Model, images: Path, truth: Path, *, as_json: bool) -> None:
+    require("train", "sklearn")
     known = read_truth(truth, images, model.labels)
     if not known.has.any():
         raise ToolError(f"{truth}: no image has a label")
