@@ -43,7 +43,7 @@ def events(data: bytes) -> None:
         http = read_event(event)
         check_route(http)
         if http.method == "POST" and http.path == "/huggingface":
-            request = PredictRequest((parse_task(http),))
+            request = PredictRequest((parse_task(http, "softmax"),))
         elif http.path == "/predict" and http.method != "OPTIONS":
             request = parse_predict(http)
         else:

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from classifier.image.preprocessing import Preprocessing
-from classifier.model.binding import Batch, Input, bind
+from classifier.model.binding import Batch, Input, bind, convert
 from classifier.model.bundle import Bundle, Folder, read_bundle
 from classifier.model.labels import IMAGENET_LABELS
 from classifier.model.lean_mxnet import mx
@@ -207,6 +207,7 @@ def output(bundle: Bundle, name: str, image: np.ndarray) -> np.ndarray:
     symbol = mx.sym.load_json(bundle.symbol.decode()).get_internals()[name]
     arrays = mx.nd.load_frombuffer(bundle.params)
     named = {tuple(name.split(":", 1)): array for name, array in arrays.items()}
+    named = convert(symbol, named, "data")
     module = bind(symbol, named, "data", image.shape)
     module.forward(Batch((Input(image),)), is_train=False)
     return module.get_outputs()[0].asnumpy()
