@@ -11,7 +11,7 @@ from botocore.exceptions import (
 )
 
 _GET_CREDENTIALS = "run `aws configure` or `aws sso login`, or set AWS_PROFILE"
-_GET_REGION = "give --region (a deploy: --regions), or set AWS_REGION"
+_GET_REGION = "give --region (a deploy: --regions), or set AWS_DEFAULT_REGION"
 # Codes with which AWS refuses credentials, whatever they may do.
 _REFUSED = frozenset(
     {

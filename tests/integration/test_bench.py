@@ -12,7 +12,7 @@ import requests
 from tools.bench import contenders, engines, images, measure, networks, profile, start
 from tools.bench.contenders import Worker
 from tools.bench.object_server import object_server
-from tools.bench.worker import IMAGES
+from tools.bench.worker import IMAGES, NETWORKS
 from tools.local.s3 import LocalS3
 from tools.project import ROOT
 
@@ -72,7 +72,7 @@ def test_objects_are_served_whole_and_in_parts() -> None:
     assert part.headers["content-range"] == "bytes 8-9/10"
 
 
-@pytest.mark.parametrize("network", networks.NETWORKS)
+@pytest.mark.parametrize("network", NETWORKS)
 def test_engines_run_the_same_network(tmp_path: Path, network: str) -> None:
     images_of = [tmp_path / f"{number}.jpg" for number in range(2)]
     for path, data in zip(images_of, images.calibration(2), strict=True):

@@ -22,6 +22,7 @@ from classifier.model.lean_mxnet import mx
 from classifier.model.network import Model
 from tools.model import cli as tool
 from tools.model import publish as publishing
+from tools.model.base import Base
 from tools.model.catalogue import NETWORKS
 from tools.model.cli import COMMANDS
 from tools.store import s3_store
@@ -260,6 +261,19 @@ def test_half_precision_keeps_the_answers(
     tensor = np.full((3, 32, 32), 100, np.float32)
     before, after = (Model.load(each).classify([tensor]) for each in (whole, half))
     assert np.abs(before - after).max() < 0.01
+    first, second = (Base(each).embed([tensor]) for each in (whole, half))
+    assert np.abs(first - second).max() < 0.01
+
+
+def test_a_bundle_in_half_precision_is_quantized_but_not_halved(
+    bundle: Path, images: Path, tmp_path: Path, does: Says, refuses: Says
+) -> None:
+    half = tmp_path / "half"
+    does("half", bundle, "--images", images, "--to", half)
+    assert "in half precision already" in refuses(
+        "half", half, "--images", images, "--to", tmp_path / "quarter"
+    )
+    does("quantize", half, "--images", images, "--to", tmp_path / "int8", "--force")
 
 
 def test_half_precision_that_changes_an_answer_is_refused(

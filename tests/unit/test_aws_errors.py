@@ -31,7 +31,7 @@ NO_STACK = ClientError(
     ("error", "start", "end"),
     [
         (NoCredentialsError(), "no AWS credentials: run `aws configure`", "AWS_PROFILE"),
-        (NoRegionError(), "no AWS region: give --region", "AWS_REGION"),
+        (NoRegionError(), "no AWS region: give --region", "set AWS_DEFAULT_REGION"),
         (ProfileNotFound(profile="x"), "The config profile (x)", "shows those there are"),
         (EndpointConnectionError(endpoint_url="u"), "AWS cannot be reached", "check the network"),
         (ConnectTimeoutError(endpoint_url="u"), "AWS cannot be reached", "check the network"),

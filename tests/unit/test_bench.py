@@ -13,7 +13,6 @@ import pytest
 from tools.bench import (
     cost,
     measure,
-    networks,
     profile,
     publication,
     ratios,
@@ -21,6 +20,7 @@ from tools.bench import (
     start,
 )
 from tools.bench.contenders import Sample
+from tools.bench.worker import NETWORKS
 from tools.errors import ToolError
 from tools.project import ROOT
 
@@ -67,7 +67,7 @@ def results() -> measure.Results:
     runs = [name for each in measure.REQUEST_RUNS.values() for name in each]
     engines = [
         measure.engine_run(network, batch, threads)
-        for network in networks.NETWORKS
+        for network in NETWORKS
         for batch in (1, 8)
         for threads in (1, 2)
     ]

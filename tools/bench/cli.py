@@ -11,8 +11,8 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from tools.bench import load, machine, measure, networks, publication, ratios, report
-from tools.bench.worker import BATCHES, BUCKET
+from tools.bench import load, machine, measure, publication, ratios, report
+from tools.bench.worker import BATCHES, BUCKET, NETWORKS
 from tools.command import Command
 from tools.local.s3 import LocalS3
 from tools.packages import require
@@ -127,7 +127,7 @@ def run(
             TimeElapsedColumn(),
             TimeRemainingColumn(),
         )
-        turns = len(networks.NETWORKS) * 2 * len(BATCHES) + rounds * (
+        turns = len(NETWORKS) * 2 * len(BATCHES) + rounds * (
             (1 + len(measure.REQUEST_RUNS)) * len(measure.HANDLERS)
             + len(measure.PHASED)
             + len(measure.COLD)

@@ -15,8 +15,8 @@ from urllib.parse import quote
 
 from rich.console import Console
 
-from tools.bench.networks import RESNET
 from tools.bench.object_server import object_server
+from tools.bench.worker import RESNET
 from tools.local.process import run_local_stack
 
 RATE = 75.0  # requests a second, as in the blog post

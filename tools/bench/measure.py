@@ -6,11 +6,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tools.bench import contenders, images, networks
+from tools.bench import contenders, images
 from tools.bench.contenders import Sample, Worker
-from tools.bench.networks import LITE, RESNET
 from tools.bench.object_server import object_server
-from tools.bench.worker import BATCH_ITEMS, BATCHES, BUCKET, IMAGES
+from tools.bench.worker import BATCH_ITEMS, BATCHES, BUCKET, IMAGES, LITE, NETWORKS, RESNET
 from tools.local.s3 import CREDENTIALS
 
 type Tick = Callable[[str], None]
@@ -85,6 +84,8 @@ def engine_run(network: str, batch: int, threads: int) -> str:
 
 def make_inputs(folder: Path) -> None:
     """Make the inputs in ``folder``: images, and a folder for each network."""
+    from tools.bench import networks  # noqa: PLC0415  (the group "bench" has what it imports)
+
     for name in IMAGES:
         data = images.draw(name)
         (folder / f"{name}.jpg").write_bytes(data)
@@ -92,7 +93,7 @@ def make_inputs(folder: Path) -> None:
     calibration = [folder / f"calibration-{number}.jpg" for number in range(24)]
     for path, data in zip(calibration, images.calibration(len(calibration)), strict=True):
         path.write_bytes(data)
-    for network in networks.NETWORKS:
+    for network in NETWORKS:
         (folder / network).mkdir()
         networks.write(network, folder / network, calibration)
 
@@ -186,7 +187,7 @@ def engines(
 ) -> None:
     """The networks alone. kinds: by contender its kind and, optionally, its Python."""
     tasks = {name: ("engine", *kind) for name, kind in kinds.items()}
-    for network in networks.NETWORKS:
+    for network in NETWORKS:
         for threads in (1, 2):
             variables = {name: {"OMP_NUM_THREADS": str(threads)} for name in tasks}
             with contenders.workers(tasks, folder / network, variables) as workers:

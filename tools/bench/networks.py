@@ -12,6 +12,7 @@ import numpy as np
 from classifier.image.tensor import Tensor
 from classifier.model.bundle import Folder, read_bundle
 from classifier.model.labels import IMAGENET_LABELS
+from tools.bench.worker import RESNET
 from tools.model.architectures import efficientnet
 from tools.model.architectures.parameters import draw_state
 from tools.model.architectures.resnet import ResNet
@@ -22,8 +23,6 @@ from tools.model.onnx_graph import onnx_model
 from tools.model.onnxruntime_peer import quantized
 from tools.model.quantize import quantize
 
-RESNET, LITE = "ResNet-18", "EfficientNet-Lite0"
-NETWORKS = (RESNET, LITE)
 # Stages of EfficientNet-Lite0: repeats, kernel, expansion, channels (Google 2020).
 _LITE_STAGES = (
     (1, 3, 1, 16),

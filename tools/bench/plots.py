@@ -9,7 +9,7 @@ import matplotlib.pyplot as plt
 
 from tools.bench.contenders import Figures
 from tools.bench.measure import engine_run
-from tools.bench.networks import LITE, RESNET
+from tools.bench.worker import LITE, RESNET
 
 mpl.use("svg")
 mpl.rcParams |= {

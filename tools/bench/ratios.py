@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from tools.bench.contenders import Sample
 from tools.bench.measure import COLD, TWO_THREADS, Results, engine_run
-from tools.bench.networks import LITE, RESNET
+from tools.bench.worker import LITE, RESNET
 
 # At most; `make bench` says in the terminal which are met.
 LIMITS = {

@@ -33,6 +33,9 @@ CONTEXT = SimpleNamespace(
 # The images of requests (see images.py): the first as a phone's thumbnail, the second as ImageNet's
 # photographs are, 500 x 375.
 IMAGES = ("100 KB", "234 KB", "12 MP")
+# The networks (see networks.py).
+RESNET, LITE = "ResNet-18", "EfficientNet-Lite0"
+NETWORKS = (RESNET, LITE)
 # Images that an engine takes at once.
 BATCHES = (1, 8)
 # Objects of a batch of the state machine, and their bucket.

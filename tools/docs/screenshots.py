@@ -9,14 +9,16 @@ Chromium is the one that CLASSIFIER_TEST_BROWSER names, else that of the PATH.
 import os
 import shutil
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
-from playwright.sync_api import Browser, sync_playwright
 
 from tools.command import Command
 from tools.errors import ToolError
 from tools.project import ROOT
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 type Scheme = Literal["light", "dark"]
 
@@ -31,7 +33,7 @@ LABELS = ("analog clock", "umbrella")
 SCHEMES: tuple[Scheme, ...] = ("light", "dark")
 
 
-def take(browser: Browser, url: str, image: Path, screen: str, scheme: Scheme) -> Path:
+def take(browser: "Browser", url: str, image: Path, screen: str, scheme: Scheme) -> Path:
     """Write the page at ``url`` as ``screen`` shows it; returns the file."""
     context = browser.new_context(**SCREENS[screen], color_scheme=scheme, reduced_motion="reduce")
     page = context.new_page()
@@ -45,7 +47,7 @@ def take(browser: Browser, url: str, image: Path, screen: str, scheme: Scheme) -
     return path
 
 
-def take_maps(browser: Browser, url: str) -> Path:
+def take_maps(browser: "Browser", url: str) -> Path:
     """Write two maps of the drawing as the page at ``url`` shows them; returns the file."""
     page = browser.new_page(viewport={"width": 700, "height": 900}, reduced_motion="reduce")
     page.goto(url)
@@ -73,6 +75,8 @@ def main(url: str, image: Path, *, is_of_maps: bool) -> None:
     chromium = os.environ.get("CLASSIFIER_TEST_BROWSER") or shutil.which("chromium")
     if not chromium:
         raise ToolError("There is no Chromium: name its program with CLASSIFIER_TEST_BROWSER.")
+    from playwright.sync_api import sync_playwright  # noqa: PLC0415  (of the group "test")
+
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
             executable_path=chromium,

@@ -11,7 +11,7 @@ from classifier.model.binding import Batch, Input, bind
 from classifier.model.bundle import Bundle
 from classifier.model.lean_mxnet import mx
 from tools.errors import ToolError
-from tools.model.mxnet_files import Array, save_arrays
+from tools.model.mxnet_files import Array, float32_arrays, save_arrays
 from tools.model.new_bundle import NewBundle
 
 # (n, length) float32: the last layer's input.
@@ -49,7 +49,7 @@ class Base:
         symbol = mx.sym.load_json(bundle.symbol.decode())
         internals = symbol.get_internals()
         self._symbols = {AVERAGE: internals[manifest.output.embedding]}
-        self._named = mx.nd.load_frombuffer(bundle.params)
+        self._named = float32_arrays(bundle.params)
         self._bound: dict[int, Any] = {}
         size = manifest.input.size
         shape = {manifest.input.name: (1, 3, size, size)}
@@ -76,7 +76,7 @@ class Base:
         """The embeddings of ``tensors`` of every kind, by name."""
         count = len(tensors)
         if count not in self._bound:
-            arrays = {tuple(name.split(":", 1)): array for name, array in self._named.items()}
+            arrays = {(name[:3], name[4:]): array for name, array in self._named.items()}
             name, size = self._manifest.input.name, self._manifest.input.size
             self._bound[count] = bind(self._all, arrays, name, (count, 3, size, size))
         module = self._bound[count]

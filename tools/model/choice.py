@@ -98,7 +98,7 @@ def _named(name: str, models: Path) -> Path:
         if folder.is_dir():
             return folder
     raise ToolError(
-        f"MODEL={name}: there is no such folder, here or in {models}{_hint(name, models)}"
+        f"MODEL={name}: there is no such folder, here or in {models}; {_hint(name, models)}"
     )
 
 

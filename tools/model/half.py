@@ -31,12 +31,15 @@ def halve(bundle: Bundle, labels: bytes) -> NewBundle:
     """``bundle`` with its weights in half precision. labels: its label file.
 
     The function makes them float32 again when it starts. Raises ToolError: it is int8, whose
-    weights are so already.
+    weights are so already, or in half precision.
     """
     manifest = bundle.manifest
     if manifest.precision != "float32":
         raise ToolError(f"{manifest.name}: is {manifest.precision}, and has half the bytes already")
-    params = save_arrays(half_precision(mx.nd.load_frombuffer(bundle.params)))
+    arrays = mx.nd.load_frombuffer(bundle.params)
+    if any(array.dtype == np.float16 for array in arrays.values()):
+        raise ToolError(f"{manifest.name}: its weights are in half precision already")
+    params = save_arrays(half_precision(arrays))
     return NewBundle(
         name=manifest.name,
         version=f"{manifest.version}-half",

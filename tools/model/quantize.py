@@ -15,7 +15,7 @@ from tools.errors import ToolError
 from tools.model.grouped import grouped_convolutions
 from tools.model.images import Image, tensors
 from tools.model.layers import find_layers
-from tools.model.mxnet_files import half_precision, save_arrays
+from tools.model.mxnet_files import float32_arrays, half_precision, save_arrays
 from tools.model.new_bundle import NewBundle
 
 # More calibration images than this take time and change nothing.
@@ -93,7 +93,7 @@ def _quantize(bundle: Bundle, inputs: Tensor, method: str) -> tuple[bytes, bytes
 
     embedding = bundle.manifest.output.embedding
     symbol = read_symbol(bundle.symbol, bundle.manifest.files["symbol"].key)
-    arrays = mx.nd.load_frombuffer(bundle.params)
+    arrays = float32_arrays(bundle.params)
     arguments, auxiliary = (
         {name[4:]: array for name, array in arrays.items() if name.startswith(kind)}
         for kind in ("arg:", "aux:")
