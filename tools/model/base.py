@@ -7,11 +7,12 @@ import numpy as np
 import numpy.typing as npt
 
 from classifier.image.tensor import Tensor
-from classifier.model.binding import Batch, Input, bind
+from classifier.model.binding import Batch, Input, bind, convert
 from classifier.model.bundle import Bundle
+from classifier.model.files import read_arrays
 from classifier.model.lean_mxnet import mx
 from tools.errors import ToolError
-from tools.model.mxnet_files import Array, float32_arrays, save_arrays
+from tools.model.mxnet_files import Array, save_arrays
 from tools.model.new_bundle import NewBundle
 
 # (n, length) float32: the last layer's input.
@@ -49,7 +50,8 @@ class Base:
         symbol = mx.sym.load_json(bundle.symbol.decode())
         internals = symbol.get_internals()
         self._symbols = {AVERAGE: internals[manifest.output.embedding]}
-        self._named = float32_arrays(bundle.params)
+        key = manifest.files["params"].key
+        self._arrays = convert(symbol, read_arrays(bundle.params, key), manifest.input.name)
         self._bound: dict[int, Any] = {}
         size = manifest.input.size
         shape = {manifest.input.name: (1, 3, size, size)}
@@ -76,9 +78,8 @@ class Base:
         """The embeddings of ``tensors`` of every kind, by name."""
         count = len(tensors)
         if count not in self._bound:
-            arrays = {(name[:3], name[4:]): array for name, array in self._named.items()}
             name, size = self._manifest.input.name, self._manifest.input.size
-            self._bound[count] = bind(self._all, arrays, name, (count, 3, size, size))
+            self._bound[count] = bind(self._all, self._arrays, name, (count, 3, size, size))
         module = self._bound[count]
         module.forward(Batch((Input(np.stack(tensors)),)), is_train=False)
         outputs = [output.asnumpy() for output in module.get_outputs()]
@@ -95,9 +96,12 @@ class Base:
         """
         classes = len(weight)
         symbol = mx.sym.FullyConnected(self._symbols[kind], num_hidden=classes, name="dense0")
-        names = {f"arg:{name}" for name in symbol.list_arguments()}
-        names |= {f"aux:{name}" for name in symbol.list_auxiliary_states()}
-        arrays = {name: array for name, array in self._named.items() if name in names}
+        names = {*symbol.list_arguments(), *symbol.list_auxiliary_states()}
+        arrays = {
+            f"{group}:{name}": array
+            for (group, name), array in self._arrays.items()
+            if name in names
+        }
         arrays |= {"arg:dense0_weight": mx.nd.array(weight), "arg:dense0_bias": mx.nd.array(bias)}
         output = self._manifest.output
         base = {

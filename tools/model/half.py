@@ -40,21 +40,7 @@ def halve(bundle: Bundle, labels: bytes) -> NewBundle:
     if any(array.dtype == np.float16 for array in arrays.values()):
         raise ToolError(f"{manifest.name}: its weights are in half precision already")
     params = save_arrays(half_precision(arrays))
-    return NewBundle(
-        name=manifest.name,
-        version=f"{manifest.version}-half",
-        preprocessing=manifest.input,
-        probabilities=manifest.output.probabilities,
-        activation=manifest.output.activation,
-        source=manifest.source,
-        symbol=bundle.symbol,
-        params=params,
-        labels=labels,
-        description=manifest.description,
-        licence=manifest.licence,
-        embedding=manifest.output.embedding,
-        features=manifest.output.features,
-    )
+    return NewBundle.like(bundle, labels, version=f"{manifest.version}-half", params=params)
 
 
 def compare(

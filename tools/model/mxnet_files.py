@@ -76,14 +76,6 @@ def save_arrays(arrays: Mapping[str, object]) -> bytes:
         return path.read_bytes()
 
 
-def float32_arrays(params: bytes) -> dict[str, Any]:
-    """The NDArrays in the parameter file ``params`` by name; of half precision become float32."""
-    return {
-        name: array.astype(np.float32) if array.dtype == np.float16 else array
-        for name, array in mx.nd.load_frombuffer(params).items()
-    }
-
-
 def half_precision(arrays: Mapping[str, Any]) -> dict[str, Any]:
     """``arrays``, NDArrays by name, with the float32 weights among them as float16.
 

@@ -77,6 +77,28 @@ class NewBundle:
         }
         return cls(**(defaults | members))
 
+    @classmethod
+    def like(cls, bundle: Bundle, labels: bytes, **members: Any) -> Self:
+        """A bundle that differs from ``bundle`` in ``members``; labels: its label file."""
+        manifest = bundle.manifest
+        same: dict[str, Any] = {
+            "name": manifest.name,
+            "version": manifest.version,
+            "preprocessing": manifest.input,
+            "probabilities": manifest.output.probabilities,
+            "activation": manifest.output.activation,
+            "precision": manifest.precision,
+            "source": manifest.source,
+            "symbol": bundle.symbol,
+            "params": bundle.params,
+            "labels": labels,
+            "description": manifest.description,
+            "licence": manifest.licence,
+            "embedding": manifest.output.embedding,
+            "features": manifest.output.features,
+        }
+        return cls(**(same | members))
+
     def model(self) -> Model:
         """The network, bound and run once: the check that the function makes when it starts.
 

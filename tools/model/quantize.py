@@ -8,14 +8,15 @@ from typing import Any
 import numpy as np
 
 from classifier.image.tensor import Tensor
+from classifier.model.binding import convert
 from classifier.model.bundle import Bundle
-from classifier.model.files import read_symbol
+from classifier.model.files import read_arrays, read_symbol
 from classifier.model.lean_mxnet import mx
 from tools.errors import ToolError
 from tools.model.grouped import grouped_convolutions
 from tools.model.images import Image, tensors
 from tools.model.layers import find_layers
-from tools.model.mxnet_files import float32_arrays, half_precision, save_arrays
+from tools.model.mxnet_files import half_precision, save_arrays
 from tools.model.new_bundle import NewBundle
 
 # More calibration images than this take time and change nothing.
@@ -62,19 +63,13 @@ def quantize(
     except mx.MXNetError as error:
         raise ToolError(f"{manifest.name}: MXNet cannot quantize it: {error}") from error
     layers = find_layers(symbol)
-    return NewBundle(
-        name=manifest.name,
+    return NewBundle.like(
+        bundle,
+        labels,
         version=f"{manifest.version}-int8",
-        preprocessing=manifest.input,
-        probabilities=manifest.output.probabilities,
-        activation=manifest.output.activation,
         precision="int8",
-        source=manifest.source,
         symbol=symbol,
         params=params,
-        labels=labels,
-        description=manifest.description,
-        licence=manifest.licence,
         embedding=layers.embedding if manifest.output.embedding else "",
         features=layers.features if manifest.output.features else "",
     )
@@ -92,11 +87,12 @@ def _quantize(bundle: Bundle, inputs: Tensor, method: str) -> tuple[bytes, bytes
     from mxnet.contrib.quantization import quantize_model_mkldnn  # noqa: PLC0415  (see mx)
 
     embedding = bundle.manifest.output.embedding
-    symbol = read_symbol(bundle.symbol, bundle.manifest.files["symbol"].key)
-    arrays = float32_arrays(bundle.params)
+    keys = {role: file.key for role, file in bundle.manifest.files.items()}
+    symbol = read_symbol(bundle.symbol, keys["symbol"])
+    arrays = convert(symbol, read_arrays(bundle.params, keys["params"]), bundle.manifest.input.name)
     arguments, auxiliary = (
-        {name[4:]: array for name, array in arrays.items() if name.startswith(kind)}
-        for kind in ("arg:", "aux:")
+        {name: array for (each, name), array in arrays.items() if each == kind}
+        for kind in ("arg", "aux")
     )
     excluded = grouped_convolutions(symbol)
     if embedding:
