@@ -96,9 +96,9 @@ def main(
     for ratio, value in document["ratios"].items():
         verdict = ""
         if limit := ratios.LIMITS.get(ratio):
-            word = "at most" if limit > 0 else "at least"
+            word = "at least" if ratio in ratios.LEAST else "at most"
             met = "[green]met[/]" if ratios.is_met(ratio, value) else "[red]not met[/]"
-            verdict = f"({word} {abs(limit):g}) {met}"
+            verdict = f"({word} {limit:g}) {met}"
         console.print(f"{ratio:<40} {value:8.3f}  {verdict}")
     console.print(f"Peak memory {document['peak_memory_mb']} MB.")
     if not load_seconds:

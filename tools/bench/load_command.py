@@ -19,6 +19,7 @@ from rich.console import Console
 from rich.table import Table
 
 from tools.bench import load, measure
+from tools.bench.worker import RESNET
 from tools.command import Command
 from tools.packages import require
 
@@ -41,7 +42,7 @@ def main(url: str | None, image: str | None, rate: float, seconds: float) -> Non
     else:
         with tempfile.TemporaryDirectory(prefix="load-") as name:
             with console.status("making images and bundles"):
-                measure.make_inputs(Path(name))
+                measure.make_inputs(Path(name), [RESNET])
             loads = load.measure(Path(name), rate, seconds, console)
     table = Table("", *loads)
     for figure in next(iter(loads.values())):

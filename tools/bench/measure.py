@@ -82,8 +82,8 @@ def engine_run(network: str, batch: int, threads: int) -> str:
     return f"{network}, batch {batch}, {'one thread' if threads == 1 else 'two threads'}"
 
 
-def make_inputs(folder: Path) -> None:
-    """Make the inputs in ``folder``: images, and a folder for each network."""
+def make_inputs(folder: Path, names: Sequence[str] = NETWORKS) -> None:
+    """Make the inputs in ``folder``: images, and a folder for each network of ``names``."""
     from tools.bench import networks  # noqa: PLC0415  (the group "bench" has what it imports)
 
     for name in IMAGES:
@@ -93,7 +93,7 @@ def make_inputs(folder: Path) -> None:
     calibration = [folder / f"calibration-{number}.jpg" for number in range(24)]
     for path, data in zip(calibration, images.calibration(len(calibration)), strict=True):
         path.write_bytes(data)
-    for network in NETWORKS:
+    for network in names:
         (folder / network).mkdir()
         networks.write(network, folder / network, calibration)
 
@@ -107,7 +107,8 @@ def start_up(
     for _ in range(rounds):
         for name, (kind, _, _) in HANDLERS.items():
             tick(f"start-up, {name}")
-            _start(results.starts, name, contenders.start(kind, folder, variables[name])["total"])
+            total = contenders.start(kind, folder, variables[name])["total"]
+            _add(results.starts, name, [total])
     for _ in range(rounds):
         for name in PHASED:
             tick(f"start-up in phases, {name}")
@@ -115,19 +116,20 @@ def start_up(
             figures = contenders.start(kind, folder, variables[name], "phases")
             results.phases.setdefault(kind, []).append(figures)
         for module in IMPORTS:
-            _start(results.imports, module, contenders.import_ms(module))
+            _add(results.imports, module, [contenders.import_ms(module)])
     for _ in range(rounds):
         for name in COLD:
             tick(f"start-up, cold disk, {name}")
             if not contenders.drop_page_cache():
                 return
             figures = contenders.start(HANDLERS[name][0], folder, variables[name])
-            _start(results.cold_starts, name, figures["total"])
-            _start(results.read_mb, name, figures["read_mb"])
+            _add(results.cold_starts, name, [figures["total"]])
+            _add(results.read_mb, name, [figures["read_mb"]])
 
 
-def _start(samples: dict[str, Sample], name: str, figure: float) -> None:
-    samples.setdefault(name, Sample()).rounds.append([figure])
+def _add(samples: dict[str, Sample], name: str, values: list[float]) -> None:
+    """Add a round of the contender ``name``."""
+    samples.setdefault(name, Sample()).rounds.append(values)
 
 
 def requests(
@@ -157,11 +159,10 @@ def _request(results: Results, name: str, worker: Worker, runs: Mapping[str, str
             continue
         count = 2 if run in (MANY, "12 MP") else 3 if name == "2017" else 20
         figures = worker.run(run, count)
-        samples = results.requests.setdefault(measurement, {})
-        samples.setdefault(name, Sample()).rounds.append(figures["ms"])
+        _add(results.requests.setdefault(measurement, {}), name, figures["ms"])
         if name in OURS:
             rest = results.not_inference_ms.setdefault(measurement, {})
-            rest.setdefault(name, Sample()).rounds.append(figures["not_inference_ms"])
+            _add(rest, name, figures["not_inference_ms"])
 
 
 def steps(
@@ -172,11 +173,11 @@ def steps(
     with contenders.workers(kinds, folder, variables) as workers:
         for worker in workers.values():
             worker.run("100 KB", 2)
-        whole: dict[str, Sample] = {name: Sample() for name in workers}
+        whole: dict[str, Sample] = {}
         for _ in range(rounds):
             for name, worker in workers.items():
                 tick(f"steps of a request, {name}")
-                whole[name].rounds.append(worker.run("100 KB", 10)["ms"])
+                _add(whole, name, worker.run("100 KB", 10)["ms"])
         for name, worker in workers.items():
             samples = {step: Sample([ms[2:]]) for step, ms in worker.steps().items()}
             results.steps[name] = {**samples, "in all": whole[name]}
@@ -204,8 +205,7 @@ def _engines(
         worker.run(f"batch {batch}", 3)
     for _ in range(rounds):
         for name, worker in workers.items():
-            ms = worker.run(f"batch {batch}", 16 // batch)["ms"]
-            samples.setdefault(name, Sample()).rounds.append(ms)
+            _add(samples, name, worker.run(f"batch {batch}", 16 // batch)["ms"])
 
 
 def batches(results: Results, folder: Path, rounds: int, tick: Tick) -> None:
@@ -235,8 +235,7 @@ def batches(results: Results, folder: Path, rounds: int, tick: Tick) -> None:
                     for name, worker in workers.items():
                         tick(f"batches, {run}, {name}")
                         rates = [BATCH_ITEMS / ms * 1000 for ms in worker.run("batch", 1)["ms"]]
-                        samples = results.batches.setdefault(run, {})
-                        samples.setdefault(name, Sample()).rounds.append(rates)
+                        _add(results.batches.setdefault(run, {}), name, rates)
 
 
 def preparation(results: Results, folder: Path, rounds: int, tick: Tick) -> None:
@@ -245,5 +244,4 @@ def preparation(results: Results, folder: Path, rounds: int, tick: Tick) -> None
         for _ in range(rounds):
             for name, worker in workers.items():
                 tick(f"12 MP to tensor, {name}")
-                figures = worker.run("12 MP", 3)
-                results.preparation.setdefault(name, Sample()).rounds.append(figures["ms"])
+                _add(results.preparation, name, worker.run("12 MP", 3)["ms"])

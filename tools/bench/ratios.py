@@ -6,7 +6,7 @@ from tools.bench.contenders import Sample
 from tools.bench.measure import COLD, TWO_THREADS, Results, engine_run
 from tools.bench.worker import LITE, RESNET
 
-# At most; `make bench` says in the terminal which are met.
+# At most, but of LEAST at least; `make bench` says in the terminal which are met.
 LIMITS = {
     "start_vs_2017": 0.28,
     "lite0_start_vs_2017": 0.23,
@@ -31,15 +31,16 @@ LIMITS = {
     "non_inference_share": 0.15,
     "memory_float32_mb": 340,
     "lite0_memory_float32_mb": 260,
-    "batch_float32_vs_inference_two_vcpu": -0.9,
-    "batch_int8_vs_inference_two_vcpu": -0.9,
+    "batch_float32_vs_inference_two_vcpu": 0.9,
+    "batch_int8_vs_inference_two_vcpu": 0.9,
 }
+LEAST = frozenset({"batch_float32_vs_inference_two_vcpu", "batch_int8_vs_inference_two_vcpu"})
 
 
 def is_met(name: str, value: float) -> bool:
-    """Whether ``value`` keeps to its limit. A negative one is a least value, and not a greatest."""
+    """Whether ``value`` keeps to its limit."""
     limit = LIMITS[name]
-    return value <= limit if limit > 0 else value >= -limit
+    return value >= limit if name in LEAST else value <= limit
 
 
 def ratios(results: Results) -> dict[str, float]:
