@@ -7,11 +7,13 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import colors
 import cv2
+import model_tool
 import numpy as np
 import pytest
 from botocore.exceptions import ClientError
@@ -20,7 +22,6 @@ from classifier.location import S3Prefix
 from classifier.model.bundle import MANIFEST, Folder, read_bundle
 from classifier.model.lean_mxnet import mx
 from classifier.model.network import Model
-from tools.model import cli as tool
 from tools.model import publish as publishing
 from tools.model.base import Base
 from tools.model.catalogue import NETWORKS
@@ -57,13 +58,7 @@ Says = Callable[..., str]
 def does(capsys: pytest.CaptureFixture[str]) -> Says:
     """Run a command that succeeds: what it says."""
 
-    def run(*arguments: object) -> str:
-        status = tool.main([str(argument) for argument in arguments])
-        said = capsys.readouterr()
-        assert status == 0, said.err
-        return said.out
-
-    return run
+    return partial(model_tool.output, capsys)
 
 
 @pytest.fixture
@@ -71,12 +66,7 @@ def refuses(capsys: pytest.CaptureFixture[str]) -> Says:
     """Run a command that fails: the one line that it says."""
 
     def run(*arguments: object) -> str:
-        assert tool.main([str(argument) for argument in arguments]) != 0
-        said = capsys.readouterr()
-        assert said.out == ""
-        assert said.err.startswith("Error: ")
-        assert said.err.count("\n") == 1
-        return said.err.removeprefix("Error: ").rstrip("\n")
+        return model_tool.refusal(capsys, *arguments).removeprefix("Error: ").rstrip("\n")
 
     return run
 

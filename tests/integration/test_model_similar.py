@@ -6,9 +6,11 @@ import json
 import os
 import re
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import cv2
+import model_tool
 import numpy as np
 import own_classes
 import pytest
@@ -53,13 +55,7 @@ def write_copy(file: Path, to: Path, scale: float = 0.6, quality: int = 60) -> N
 def similar(capsys: pytest.CaptureFixture[str]) -> Run:
     """Run the command, which succeeds: what is on standard output."""
 
-    def run(*arguments: object) -> str:
-        status = tool.main(["similar", *(str(each) for each in arguments)])
-        output = capsys.readouterr()
-        assert status == 0, output.err
-        return output.out
-
-    return run
+    return partial(model_tool.output, capsys, "similar")
 
 
 @pytest.fixture

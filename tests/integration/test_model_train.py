@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import cv2
+import model_tool
 import numpy as np
 import own_classes
 import pytest
@@ -52,10 +53,7 @@ def train(capsys: pytest.CaptureFixture[str], base: Path, tmp_path: Path) -> Run
 
     def run(folder: Path, *options: object) -> str:
         arguments = ["train", folder, "--base", base, "--to", tmp_path / "to", *options]
-        status = tool.main([str(each) for each in arguments])
-        output = capsys.readouterr()
-        assert status == 0, output.err
-        return output.out
+        return model_tool.output(capsys, *arguments)
 
     return run
 
@@ -67,14 +65,10 @@ def refuses(capsys: pytest.CaptureFixture[str], base: Path, tmp_path: Path) -> R
     def run(folder: Path, *options: object) -> str:
         before = sorted(tmp_path.iterdir())
         arguments = ["train", folder, "--base", base, "--to", tmp_path / "to", *options]
-        assert tool.main([str(each) for each in arguments]) != 0
-        output = capsys.readouterr()
-        assert output.out == ""
-        assert output.err.startswith("Error: ")
-        assert output.err.count("\n") == 1
+        error = model_tool.refusal(capsys, *arguments)
         left = [path for path in tmp_path.iterdir() if path.name != "cache"]
         assert sorted(left) == [path for path in before if path.name != "cache"]
-        return output.err
+        return error
 
     return run
 
