@@ -1,6 +1,14 @@
 """How an image becomes a network's input, as its bundle's manifest says."""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:  # a manifest is read while NumPy is still being imported
+    import numpy as np
+    import numpy.typing as npt
+
+# (3, size, size).
+type Tensor = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True)

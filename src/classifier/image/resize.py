@@ -10,9 +10,7 @@ import numpy.typing as npt
 
 from classifier.image.decode import Pixels
 from classifier.image.opencv import cv2
-from classifier.image.preprocessing import Preprocessing
-
-Tensor = npt.NDArray[np.float32]
+from classifier.image.preprocessing import Preprocessing, Tensor
 
 
 @dataclass(frozen=True)

@@ -7,10 +7,10 @@ from classifier.image.decode import decode
 from classifier.image.header import read_header
 from classifier.image.memory_limit import memory_limit
 from classifier.image.opencv import cv2, is_out_of_memory
-from classifier.image.preprocessing import Preprocessing
-from classifier.image.resize import Tensor, normalise, resize_and_crop
+from classifier.image.preprocessing import Preprocessing, Tensor
+from classifier.image.resize import normalise, resize_and_crop
 
-__all__ = ["Limits", "Tensor", "to_tensor", "use_threads"]
+__all__ = ["Limits", "to_tensor", "use_threads"]
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ still loads if it has the file names of the 2017 model zoo.
 """
 
 import hashlib
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,8 +42,12 @@ class Bundle:
 class Store(Protocol):
     """A place that holds a bundle. Errors show its ``str()``."""
 
-    def read(self, name: str, size: int | None = None) -> bytes:
+    def read(
+        self, name: str, size: int | None = None, update: Callable[[bytes], None] | None = None
+    ) -> bytes:
         """The whole file ``name``; ``size`` is what its manifest says, bytes.
+
+        ``update`` is called with the file's bytes, in order, while the rest arrives.
 
         Raises:
             FileNotFoundError: there is none, or we may not see it.
@@ -59,14 +64,19 @@ class Folder:
     def __str__(self) -> str:
         return str(self._path)
 
-    def read(self, name: str, size: int | None = None) -> bytes:
+    def read(
+        self, name: str, size: int | None = None, update: Callable[[bytes], None] | None = None
+    ) -> bytes:
         del size  # a file is read in one piece
         try:
-            return (self._path / name).read_bytes()
+            data = (self._path / name).read_bytes()
         except FileNotFoundError:
             raise
         except OSError as error:
             raise BundleError(f"{self}/{name}: {error.strerror}") from error
+        if update:
+            update(data)
+        return data
 
 
 class S3Store:
@@ -86,10 +96,12 @@ class S3Store:
     def __str__(self) -> str:
         return str(self._prefix)
 
-    def read(self, name: str, size: int | None = None) -> bytes:
+    def read(
+        self, name: str, size: int | None = None, update: Callable[[bytes], None] | None = None
+    ) -> bytes:
         source = self._prefix.object(name)
         try:
-            return self._client.get(source, self._deadline, size=size)
+            return self._client.get(source, self._deadline, size=size, update=update)
         except ObjectMissing as error:
             raise FileNotFoundError(f"{source}: {error}") from error
         except S3Error as error:
@@ -132,12 +144,13 @@ def _read_legacy(store: Store, no_manifest: FileNotFoundError) -> Bundle:
 
 def _read_verified(store: Store, file: File) -> bytes:
     where = f"{store}/{file.key}"
+    digest = hashlib.sha256()
     try:
-        data = store.read(file.key, file.bytes)
+        data = store.read(file.key, file.bytes, digest.update)
     except FileNotFoundError as error:
         raise BundleError(f"{where}: no such file, or not readable") from error
     if file.bytes is not None and len(data) != file.bytes:
         raise BundleError(f"{where}: {len(data)} bytes, its manifest says {file.bytes}")
-    if file.sha256 is not None and hashlib.sha256(data).hexdigest() != file.sha256:
+    if file.sha256 is not None and digest.hexdigest() != file.sha256:
         raise BundleError(f"{where}: its SHA-256 is not the one in its manifest")
     return data

@@ -90,19 +90,19 @@ class _DeferringLoader(Loader):
         """Leave it for later."""
 
 
-class _BaseLoader(Loader):
-    """Loads mxnet.base and puts off what its two makers of operators make."""
+class _ChangingLoader(Loader):
+    """Loads a module, then changes it."""
 
-    def __init__(self, loader: Loader) -> None:
+    def __init__(self, loader: Loader, change: Callable[[Any], None]) -> None:
         self._loader = loader
+        self._change = change
 
     def create_module(self, spec: ModuleSpec) -> types.ModuleType | None:
         return self._loader.create_module(spec)
 
     def exec_module(self, module: types.ModuleType) -> None:
         self._loader.exec_module(module)
-        for name in ("_init_op_module", "_init_np_op_module"):
-            setattr(module, name, _put_off(getattr(module, name)))
+        self._change(module)
 
 
 class _Finder(MetaPathFinder):
@@ -113,13 +113,40 @@ class _Finder(MetaPathFinder):
         # longer to import than MXNet, and Lambda has none.
         if name == "scipy" or _SIGNATURES.fullmatch(name):
             raise ModuleNotFoundError(name, name=name)
-        wrap = _DeferringLoader if name in _DEFERRED else _BaseLoader
-        if wrap is _BaseLoader and name != "mxnet.base":
+        if name not in _DEFERRED and name not in _CHANGES:
             return None
         spec = PathFinder.find_spec(name, path)
         if spec and spec.loader:
-            spec.loader = wrap(spec.loader)
+            change = _CHANGES.get(name)
+            spec.loader = (
+                _ChangingLoader(spec.loader, change) if change else _DeferringLoader(spec.loader)
+            )
         return spec
+
+
+def _put_off_operators(base: Any) -> None:
+    """Put off what the two makers of operators in ``base`` make."""
+    for name in ("_init_op_module", "_init_np_op_module"):
+        setattr(base, name, _put_off(getattr(base, name)))
+
+
+def _put_off_check(register: Any) -> None:
+    """Let operators compare their arrays with those of ``mx.np`` where there can be any.
+
+    The comparison executes ``mx.np``, which takes 25 ms of a start-up from a file of half
+    precision. Before that is executed, it has no arrays.
+    """
+    check = register._verify_all_legacy_ndarrays  # noqa: SLF001
+
+    @functools.wraps(check)  # generated operators call it by its name
+    def check_if_executed(*args: Any) -> None:
+        if not isinstance(sys.modules["mxnet.numpy"], _DeferredModule):
+            check(*args)
+
+    register._verify_all_legacy_ndarrays = check_if_executed  # noqa: SLF001
+
+
+_CHANGES = {"mxnet.base": _put_off_operators, "mxnet.ndarray.register": _put_off_check}
 
 
 def _put_off(register: Callable[..., None]) -> Callable[..., None]:

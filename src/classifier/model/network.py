@@ -7,7 +7,7 @@ from typing import Any, Self
 import numpy as np
 
 from classifier.errors import BundleError
-from classifier.image.tensor import Tensor
+from classifier.image.preprocessing import Tensor
 from classifier.model.activation import ACTIVATIONS
 from classifier.model.binding import Arrays, Batch, Input, bind, convert, with_own_weights
 from classifier.model.bundle import Bundle

@@ -1,5 +1,6 @@
 """Reads objects from S3 with boto3, for environments that ``signed`` cannot serve."""
 
+from collections.abc import Callable
 from contextlib import closing
 from typing import Any
 
@@ -33,6 +34,7 @@ class BotoClient:
         *,
         size: int | None = None,
         max_bytes: int | None = None,
+        update: Callable[[bytes], None] | None = None,
     ) -> bytes:
         del size  # one request reads the whole object
         data = bytearray()
@@ -42,6 +44,8 @@ class BotoClient:
             with closing(answer["Body"]) as body:
                 for chunk in body.iter_chunks(_CHUNK_BYTES):
                     data += chunk
+                    if update:
+                        update(chunk)
                     if max_bytes is not None and len(data) > max_bytes:
                         raise ObjectTooLarge(f"it has more than {max_bytes} bytes")
                     deadline.remaining()

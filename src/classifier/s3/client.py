@@ -7,7 +7,7 @@ dual-stack endpoints, proxies, partitions with other host names.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from classifier.location import S3Object
@@ -34,6 +34,7 @@ class S3Client(Protocol):
         *,
         size: int | None = None,
         max_bytes: int | None = None,
+        update: Callable[[bytes], None] | None = None,
     ) -> bytes:
         """The object's bytes.
 
@@ -43,6 +44,8 @@ class S3Client(Protocol):
             size: The object's size in bytes, where the caller knows it. It saves a round trip
                 for large objects.
             max_bytes: The largest object that the caller takes.
+            update: Called with the object's bytes, in order, while the rest arrives, as a hash's
+                method ``update`` is.
 
         Raises:
             ObjectMissing, ObjectTooLarge, S3Timeout, S3Error.
