@@ -34,8 +34,11 @@ def expected(rgb: Sequence[float]) -> dict[str, float]:
     return dict(zip(NAMES, (powers / powers.sum()).tolist(), strict=True))
 
 
-def write_bundle(folder: Path, **changes: Any) -> Path:
-    """Write the bundle into ``folder``. changes: replace members of its manifest."""
+def write_bundle(folder: Path, dtype: str = "float32", **changes: Any) -> Path:
+    """Write the bundle into ``folder``, its arrays as ``dtype``.
+
+    changes: replace members of its manifest.
+    """
     from classifier.model.lean_mxnet import mx
 
     data = mx.sym.Variable("data")
@@ -48,7 +51,10 @@ def write_bundle(folder: Path, **changes: Any) -> Path:
     symbol = mx.sym.FullyConnected(mean, num_hidden=3, name="fc")
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "colors-symbol.json").write_text(symbol.tojson())
-    weights = {"arg:fc_weight": mx.nd.array(WEIGHTS), "arg:fc_bias": mx.nd.zeros(3)}
+    weights = {
+        "arg:fc_weight": mx.nd.array(WEIGHTS, dtype=dtype),
+        "arg:fc_bias": mx.nd.zeros(3, dtype=dtype),
+    }
     mx.nd.save(str(folder / "colors-0000.params"), weights)
     (folder / "synset.txt").write_text("".join(f"c{i}\t{n}\n" for i, n in enumerate(NAMES)))
     keys = {

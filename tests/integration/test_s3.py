@@ -1,5 +1,6 @@
 """Reading from S3 over HTTP: from the stand-in, and from a server that misbehaves as told."""
 
+import hashlib
 import http.server
 import itertools
 import os
@@ -63,7 +64,31 @@ def client(request: pytest.FixtureRequest, s3_server: LocalS3) -> S3Client:
 def test_object_of_any_size_is_read_whole(s3: Any, client: S3Client, size: int, key: str) -> None:
     s3.create_bucket(Bucket="models")
     s3.put_object(Bucket="models", Key=key, Body=WHOLE[:size])
-    assert client.get(S3Object("models", key), soon()) == WHOLE[:size]
+    arrived: list[bytes] = []
+    whole = client.get(
+        S3Object("models", key), soon(), update=lambda part: arrived.append(bytes(part))
+    )
+    assert whole == b"".join(arrived) == WHOLE[:size]
+
+
+@pytest.mark.parametrize("size", [1, PART, len(WHOLE)])
+def test_object_of_a_size_that_the_caller_knows_is_read_whole(
+    s3: Any, client: S3Client, size: int
+) -> None:
+    s3.create_bucket(Bucket="models")
+    s3.put_object(Bucket="models", Key="a", Body=WHOLE[:size])
+    digest = hashlib.sha256()
+    whole = client.get(S3Object("models", "a"), soon(), size=size, update=digest.update)
+    assert whole == WHOLE[:size]
+    assert digest.digest() == hashlib.sha256(whole).digest()
+
+
+def test_a_size_that_no_memory_holds_is_an_error(s3: Any, s3_server: LocalS3) -> None:
+    s3.create_bucket(Bucket="models")
+    s3.put_object(Bucket="models", Key="a", Body=WHOLE)
+    client = make_client(s3_server.variables)
+    with pytest.raises(S3Error, match="there is no memory for its"):
+        client.get(S3Object("models", "a"), soon(), size=1 << 60)
 
 
 @pytest.mark.parametrize("size", [0, 1, len(WHOLE)])

@@ -1,4 +1,4 @@
-"""MXNet, imported lean: what is put off is not gone, and inference wakes none of it."""
+"""MXNet and NumPy, imported lean: what is put off is not gone, and inference wakes none of it."""
 
 import json
 import subprocess
@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import colors
+import pytest
 
 SRC = str(Path(__file__).parents[2] / "src")
 
@@ -26,19 +27,22 @@ def run(code: str, *arguments: str) -> dict[str, object]:
     return answer
 
 
-def test_inference_executes_no_deferred_module(tmp_path: Path) -> None:
-    folder = colors.write_bundle(tmp_path / "colors")
+@pytest.mark.parametrize("dtype", ["float32", "float16"])
+def test_inference_executes_no_deferred_module(tmp_path: Path, dtype: str) -> None:
+    folder = colors.write_bundle(tmp_path / "colors", dtype)
     answer = run(
         """
 import json, sys
 from pathlib import Path
+from classifier.model.lean_numpy import import_numpy
+import_numpy()
 import numpy as np
 from classifier.model.bundle import Folder, read_bundle
 from classifier.model.network import Model
 model = Model.load(read_bundle(Folder(Path(sys.argv[1]))))
 model.classify(np.zeros((1, 3, 32, 32), np.float32))
 model.classify(np.zeros((3, 3, 32, 32), np.float32))
-deferred = [n for n, m in sys.modules.items() if type(m).__name__ == "_DeferredModule"]
+deferred = [n for n, m in sys.modules.items() if type(m).__name__ == "DeferredModule"]
 print(json.dumps({
     "deferred": deferred,
     "others": [n for n in ("scipy", "requests", "distutils", "boto3") if n in sys.modules],
@@ -46,9 +50,10 @@ print(json.dumps({
 """,
         str(folder),
     )
-    assert {"mxnet.numpy", "mxnet.gluon", "mxnet.test_utils", "mxnet.symbol.numpy"} <= set(
-        answer["deferred"]  # type: ignore[call-overload]
-    )
+    assert {
+        *("mxnet.numpy", "mxnet.gluon", "mxnet.test_utils", "mxnet.symbol.numpy"),
+        *("numpy.fft", "numpy.ma", "numpy.polynomial", "numpy.random"),
+    } <= set(answer["deferred"])  # type: ignore[call-overload]
     assert answer["others"] == []
 
 
@@ -57,10 +62,10 @@ def test_inspecting_all_modules_executes_none() -> None:
         """
 import inspect, json, sys
 from classifier.model.lean_mxnet import mx
-before = sum(type(m).__name__ == "_DeferredModule" for m in sys.modules.values())
+before = sum(type(m).__name__ == "DeferredModule" for m in sys.modules.values())
 inspect.getmodule(inspect.currentframe())
 [getattr(m, "__warningregistry__", None) for m in list(sys.modules.values())]
-after = sum(type(m).__name__ == "_DeferredModule" for m in sys.modules.values())
+after = sum(type(m).__name__ == "DeferredModule" for m in sys.modules.values())
 print(json.dumps({"before": before, "after": after}))
 """
     )
@@ -92,6 +97,40 @@ def test_deferred_modules_work_when_used() -> None:
         *EXPECTED,
     )
     assert found == EXPECTED
+
+
+OF_NUMPY = {
+    "np.random.default_rng(0).integers(5, 6)": 5,
+    "np.ma.masked_equal([1, 2], 2).count()": 1,
+    "np.fft.fft([1, 0]).real.tolist()": [1.0, 1.0],
+    "np.polynomial.Polynomial([1, 2])(3)": 7.0,
+    "np.lib.npyio.np is np": True,
+    "hasattr(np.random, 'nonsense')": False,
+}
+
+
+def test_deferred_modules_of_numpy_work_when_used() -> None:
+    values = run(
+        "import json, sys; from classifier.model.lean_numpy import import_numpy; import_numpy(); "
+        "import numpy as np; "
+        "print(json.dumps({code: np.asarray(eval(code)).tolist() for code in sys.argv[1:]}))",
+        *OF_NUMPY,
+    )
+    assert values == OF_NUMPY
+
+
+def test_arrays_of_two_kinds_are_not_mixed() -> None:
+    answer = run(
+        """
+import json
+from classifier.model.lean_mxnet import mx
+try:
+    mx.nd.broadcast_add(mx.nd.ones((1,)), mx.np.ones((1,)))
+except TypeError as error:
+    print(json.dumps({"error": str(error)}))
+"""
+    )
+    assert "legacy" in str(answer["error"])
 
 
 def test_training_works() -> None:

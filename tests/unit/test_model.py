@@ -31,9 +31,9 @@ def without_layers(bundle: Bundle) -> Bundle:
     return dataclasses.replace(bundle, manifest=manifest)
 
 
-@pytest.fixture(scope="module")
-def model(bundle: Bundle) -> Model:
-    return Model.load(bundle)
+@pytest.fixture(scope="module", params=[1, 2], ids="{} threads".format)
+def model(request: pytest.FixtureRequest, bundle: Bundle) -> Model:
+    return Model.load(bundle, request.param)
 
 
 def image(rgb: tuple[int, int, int]) -> np.ndarray:
@@ -62,7 +62,10 @@ def test_batches_of_any_size_answer_as_single_images_do(
         np.testing.assert_allclose(model.classify(tensors), singles, atol=1e-6)
 
 
-def test_each_batch_size_is_bound_once(bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("threads", "sizes"), [(1, [1]), (2, [1, BATCH])])
+def test_each_batch_size_is_bound_once(
+    bundle: Bundle, monkeypatch: pytest.MonkeyPatch, threads: int, sizes: list[int]
+) -> None:
     bound = []
 
     def counted(symbol: Any, arrays: Any, data: str, shape: tuple[int, ...]) -> Any:
@@ -70,11 +73,11 @@ def test_each_batch_size_is_bound_once(bundle: Bundle, monkeypatch: pytest.Monke
         return bind(symbol, arrays, data, shape)
 
     monkeypatch.setattr("classifier.model.network.bind", counted)
-    model = Model.load(bundle)
+    model = Model.load(bundle, threads)
     assert bound == [1]
     for count in (1, 3, 16, 7, 4, 2, 5):
         assert model.classify(np.zeros((count, 3, 32, 32), np.float32)).shape == (count, 3)
-    assert bound == [1, BATCH]
+    assert bound == sizes
 
 
 def test_layers_are_bound_when_they_are_first_asked_for(
@@ -87,7 +90,7 @@ def test_layers_are_bound_when_they_are_first_asked_for(
         return bind(symbol, arrays, data, shape)
 
     monkeypatch.setattr("classifier.model.network.bind", counted)
-    model = Model.load(bundle)
+    model = Model.load(bundle, threads=2)
     model.classify(np.zeros((5, 3, 32, 32), np.float32))
     assert bound == [(1, 1), (BATCH, 1)]
     for count in (1, 5, 1):

@@ -43,7 +43,10 @@ class Store(Protocol):
     """A place that holds a bundle. Errors show its ``str()``."""
 
     def read(
-        self, name: str, size: int | None = None, update: Callable[[bytes], None] | None = None
+        self,
+        name: str,
+        size: int | None = None,
+        update: Callable[[bytes | memoryview], None] | None = None,
     ) -> bytes:
         """The whole file ``name``; ``size`` is what its manifest says, bytes.
 
@@ -65,7 +68,10 @@ class Folder:
         return str(self._path)
 
     def read(
-        self, name: str, size: int | None = None, update: Callable[[bytes], None] | None = None
+        self,
+        name: str,
+        size: int | None = None,
+        update: Callable[[bytes | memoryview], None] | None = None,
     ) -> bytes:
         del size  # a file is read in one piece
         try:
@@ -97,7 +103,10 @@ class S3Store:
         return str(self._prefix)
 
     def read(
-        self, name: str, size: int | None = None, update: Callable[[bytes], None] | None = None
+        self,
+        name: str,
+        size: int | None = None,
+        update: Callable[[bytes | memoryview], None] | None = None,
     ) -> bytes:
         source = self._prefix.object(name)
         try:

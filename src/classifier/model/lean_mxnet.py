@@ -14,21 +14,24 @@ One thing is missing: NumPy's own functions do not take the arrays of ``mx.np``,
 for the modules that would see to that.
 """
 
+import ctypes
 import functools
-import importlib
 import inspect
 import os
 import re
 import sys
 import types
-import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder
+from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from classifier.model.deferral import DeferredModule, DeferringFinder
 
 __all__ = ["mx"]
 
@@ -48,46 +51,6 @@ _DEFERRED = frozenset(
 )
 # Operators' signatures as source code, for editors; every one is replaced as soon as imported.
 _SIGNATURES = re.compile(r"mxnet\.(ndarray|symbol)\.gen_\w+")
-
-
-class _DeferredModule(types.ModuleType):
-    """A module that is executed when something in it is first asked for.
-
-    Not importlib.util.LazyLoader: that executes a module when anything looks at it, as
-    ``inspect.getmodule`` does with every module there is.
-    """
-
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith("__") and name != "__all__":
-            raise AttributeError(name)
-        child = f"{self.__name__}.{name}"
-        if child in _DEFERRED:
-            return importlib.import_module(child)
-        self.execute()
-        return getattr(self, name)
-
-    def execute(self) -> None:
-        """Do what importing it has left undone, the package that it is in first."""
-        package = sys.modules[self.__name__.rpartition(".")[0]]
-        if isinstance(package, _DeferredModule):
-            package.execute()
-        if isinstance(self, _DeferredModule):  # its package may have seen to it
-            self.__class__ = types.ModuleType  # type: ignore[assignment]
-            with warnings.catch_warnings():
-                # mxnet.numpy lists functions that NumPy has long taken out, and NumPy says so.
-                warnings.simplefilter("ignore")
-                self.__spec__.loader.execute(self)  # type: ignore[union-attr]
-
-
-class _DeferringLoader(Loader):
-    def __init__(self, loader: Loader) -> None:
-        self.execute = loader.exec_module
-
-    def create_module(self, spec: ModuleSpec) -> types.ModuleType:
-        return _DeferredModule(spec.name)
-
-    def exec_module(self, module: types.ModuleType) -> None:
-        """Leave it for later."""
 
 
 class _ChangingLoader(Loader):
@@ -113,14 +76,9 @@ class _Finder(MetaPathFinder):
         # longer to import than MXNet, and Lambda has none.
         if name == "scipy" or _SIGNATURES.fullmatch(name):
             raise ModuleNotFoundError(name, name=name)
-        if name not in _DEFERRED and name not in _CHANGES:
-            return None
-        spec = PathFinder.find_spec(name, path)
+        spec = PathFinder.find_spec(name, path) if name in _CHANGES else None
         if spec and spec.loader:
-            change = _CHANGES.get(name)
-            spec.loader = (
-                _ChangingLoader(spec.loader, change) if change else _DeferringLoader(spec.loader)
-            )
+            spec.loader = _ChangingLoader(spec.loader, _CHANGES[name])
         return spec
 
 
@@ -140,7 +98,7 @@ def _put_off_check(register: Any) -> None:
 
     @functools.wraps(check)  # generated operators call it by its name
     def check_if_executed(*args: Any) -> None:
-        if not isinstance(sys.modules["mxnet.numpy"], _DeferredModule):
+        if not isinstance(sys.modules["mxnet.numpy"], DeferredModule):
             check(*args)
 
     register._verify_all_legacy_ndarrays = check_if_executed  # noqa: SLF001
@@ -178,12 +136,26 @@ def _shims() -> Iterator[None]:
     """What MXNet's own code needs to be imported, and the finder that puts off."""
     if "bool" not in np.__dict__:  # hasattr() would warn
         np.bool = bool  # type: ignore[attr-defined]
-    finder = _Finder()
-    sys.meta_path.insert(0, finder)
+    finders = [_Finder(), DeferringFinder(_DEFERRED)]
+    sys.meta_path[:0] = finders
+    _load_library()
     try:
         yield
     finally:
-        sys.meta_path.remove(finder)
+        for finder in finders:
+            sys.meta_path.remove(finder)
+
+
+def _load_library() -> None:
+    """Load MXNet's library before ctypes does.
+
+    ctypes would bind its 27,000 functions at once, which takes 7 ms. Like this, glibc binds each
+    when it is first called. Where it cannot be loaded, MXNet's import says why.
+    """
+    package = find_spec("mxnet")
+    if package and package.origin:
+        library = Path(package.origin).with_name("libmxnet.so")
+        ctypes.CDLL(None).dlopen(os.fsencode(library), os.RTLD_LAZY)
 
 
 with _shims():

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 from classifier.config import Settings
 from classifier.errors import ModelUnavailable, StartupError
+from classifier.model.lean_numpy import import_numpy
 from classifier.runtime import snapshot, telemetry
-from classifier.runtime.malloc import return_large_blocks
+from classifier.runtime.malloc import configure_malloc
 from classifier.runtime.preload import Preload
 from classifier.s3.client import make_client
 
@@ -97,12 +98,13 @@ def _create_service(variables: Mapping[str, str]) -> "Service":
     settings = Settings.from_env(variables)
     client = make_client(variables)
     preload = Preload(settings.model_uri, client)
-    return_large_blocks()
-    # Deferred: NumPy and MXNet take 100 ms to import, while the bundle is being read.
+    configure_malloc()
+    # Deferred: NumPy and MXNet take 150 ms to import, while the bundle is being read.
+    import_numpy()
     from classifier.model.network import Model  # noqa: PLC0415
 
     with ThreadPoolExecutor(1) as pool:
-        loading = pool.submit(lambda: Model.load(preload.take()))
+        loading = pool.submit(lambda: Model.load(preload.take(), settings.threads))
         # The log, OpenCV and the rest, while the network is bound and runs for the first time.
         telemetry.configure()
         from classifier.service import Service  # noqa: PLC0415

@@ -34,7 +34,7 @@ class BotoClient:
         *,
         size: int | None = None,
         max_bytes: int | None = None,
-        update: Callable[[bytes], None] | None = None,
+        update: Callable[[bytes | memoryview], None] | None = None,
     ) -> bytes:
         del size  # one request reads the whole object
         data = bytearray()

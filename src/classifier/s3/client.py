@@ -34,7 +34,7 @@ class S3Client(Protocol):
         *,
         size: int | None = None,
         max_bytes: int | None = None,
-        update: Callable[[bytes], None] | None = None,
+        update: Callable[[bytes | memoryview], None] | None = None,
     ) -> bytes:
         """The object's bytes.
 
