@@ -1,5 +1,6 @@
 """The function in this process, against S3's protocol over HTTP: start-up, answers, log."""
 
+import gc
 import importlib
 import json
 import shutil
@@ -283,3 +284,14 @@ def test_an_environment_heals_when_s3_does(
     assert ask(app, "post-png", images_at)["statusCode"] == 503  # it is not tried at once
     monkeypatch.setattr(app.environment, "_retry_at", time.monotonic())
     golden_events.check("post-png", ask(app, "post-png", images_at))
+
+
+def test_what_a_start_makes_is_left_out_of_collections(start: Callable[..., ModuleType]) -> None:
+    gc.unfreeze()
+    start(MODEL_URI="s3://models/no-such-bundle")
+    assert gc.get_freeze_count() == 0  # what a failure holds has to be freed
+    assert gc.isenabled()
+    start()
+    assert gc.get_freeze_count() > 10_000
+    assert gc.isenabled()
+    gc.unfreeze()

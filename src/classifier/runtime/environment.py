@@ -1,9 +1,11 @@
 """The life of a Lambda execution environment: start, retry, snapshot, restore."""
 
+import gc
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from classifier.config import Settings
@@ -93,6 +95,23 @@ class Environment:
             self._service = self._service.reconnected(make_client(self._variables))
 
 
+@contextmanager
+def _without_collections() -> Iterator[None]:
+    """Keep Python's garbage collector from what start-up makes, which stays.
+
+    It takes 50 ms of a start-up to go through the modules again and again. After a start it leaves
+    them out: a full collection among requests would take 27 ms. After a failed one it has to free
+    what the failure holds.
+    """
+    gc.disable()
+    try:
+        yield
+        gc.freeze()
+    finally:
+        gc.enable()
+
+
+@_without_collections()
 def _create_service(variables: Mapping[str, str]) -> "Service":
     """Read the settings, then the bundle, while the modules that need it are imported."""
     settings = Settings.from_env(variables)
