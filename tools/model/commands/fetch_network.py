@@ -15,6 +15,7 @@ from tools.model.download import Timeouts
 from tools.model.fetch import NoSourceError, fetch
 from tools.model.options import PATH
 from tools.model.terminal import byte_progress, errors, print_written, show_downloads
+from tools.option_types import FiniteRange
 from tools.project import ROOT
 
 _OTHER_SOURCE = (
@@ -42,7 +43,7 @@ _OTHER_SOURCE = (
 )
 @click.option(
     "--timeout",
-    type=click.FloatRange(min=0, min_open=True),
+    type=FiniteRange(min=0, min_open=True),
     default=30.0,
     show_default=True,
     help="How long a server may stay silent, seconds.",
