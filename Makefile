@@ -12,14 +12,14 @@ REQUIREMENTS := scripts/setup.sh pyproject.toml constraints.txt src/requirements
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-setup: .venv/$(or $(GROUP),ready) ## make the environment, in .venv (GROUP=test, bench, onnx, train: more)
+setup: $(addprefix .venv/,$(or $(GROUP),ready)) ## make the environment, in .venv (GROUP=test, bench, onnx, train: more)
 
 # What is ready serves, builds and deploys. The others are groups of pyproject.toml.
 .venv/ready: $(REQUIREMENTS)
 	@scripts/setup.sh
 
-.venv/test .venv/bench .venv/onnx .venv/train: $(REQUIREMENTS)
-	@scripts/setup.sh $(@F)
+.venv/%: $(REQUIREMENTS)
+	@scripts/setup.sh $*
 
 free-port:
 	@scripts/free_port.sh
