@@ -4,6 +4,7 @@ import math
 import os
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import click
 
@@ -18,6 +19,23 @@ class FiniteRange(click.FloatRange):
         if not math.isfinite(number):
             self.fail(f"{value!r} is not a number.", param, ctx)
         return number
+
+
+class Address(click.ParamType):
+    """The ``https://`` or ``http://`` address of a server, without a slash at its end."""
+
+    name = "url"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        try:
+            parts = urlsplit(value)
+            is_address = parts.scheme in {"http", "https"} and bool(parts.hostname)
+            _ = parts.port  # raises ValueError where it is no port
+        except ValueError:
+            is_address = False
+        if not is_address:
+            self.fail(f"{value!r} is not an address like https://host/path.", param, ctx)
+        return value.rstrip("/")
 
 
 class OutputFile(click.Path):

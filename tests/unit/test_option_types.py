@@ -9,7 +9,8 @@ import pytest
 
 from tools.batch import cli as batch
 from tools.model import cli as model
-from tools.option_types import OutputFile
+from tools.option_types import Address, OutputFile
+from tools.uploads import cli as uploads
 
 
 def commands(group: click.Group) -> Iterator[click.Command]:
@@ -87,3 +88,23 @@ def test_file_that_can_be_written_is_taken(tmp_path: Path) -> None:
     (tmp_path / "old").touch()
     for path in (tmp_path / "new", tmp_path / "old", Path(os.devnull)):
         assert OutputFile().convert(str(path), None, None) == path
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["nonsense", "", "host:3000", "http://", "http:///a", "ftp://a/b", "http://[", "http://a:b"],
+)
+def test_what_is_no_address_is_bad_usage(value: str, capsys: pytest.CaptureFixture[str]) -> None:
+    for run, arguments, option in (
+        (model.main, ["fetch"], "--mirror"),
+        (batch.cli.run, ["local", "photos"], "--url"),
+        (uploads.cli.run, ["local", "photos"], "--api"),
+    ):
+        assert run([*arguments, option, value]) == 2
+        assert f"{value!r} is not an address like https://host/path." in capsys.readouterr().err
+
+
+def test_address_has_no_slash_at_its_end() -> None:
+    for value in ("https://a.example/v1/", "https://a.example/v1"):
+        assert Address().convert(value, None, None) == "https://a.example/v1"
+    assert Address().convert("http://[::1]:80", None, None) == "http://[::1]:80"

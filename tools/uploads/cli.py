@@ -11,6 +11,7 @@ from tools.batch import execution
 from tools.batch.deployment import Deployment as BatchDeployment
 from tools.batch.source import batch_input
 from tools.command import Group
+from tools.option_types import Address
 from tools.uploads import folder, queues
 from tools.uploads.deployment import Deployment
 
@@ -85,7 +86,13 @@ def backfill(source: str, stack: str, region: str | None) -> None:
 
 @cli.command()
 @click.argument("path", metavar="FOLDER", type=click.Path(path_type=Path))
-@click.option("--api", default="http://127.0.0.1:3000", show_default=True, help="`make run`'s.")
+@click.option(
+    "--api",
+    type=Address(),
+    default="http://127.0.0.1:3000",
+    show_default=True,
+    help="`make run`'s.",
+)
 @click.option("--once", "is_once", is_flag=True, help="End when all images are classified.")
 def local(path: Path, api: str, *, is_once: bool) -> None:
     """Watch FOLDER, and write a result beside each image, through an API that is running.
