@@ -33,7 +33,10 @@ _NAMES = 5
 )
 @click.option("--images", type=PATH, help="Of results: folder of the images, for the page.")
 @click.option(
-    "--query", "queries", multiple=True, help="Show the neighbours of this image alone; repeatable."
+    "--query",
+    "queries",
+    multiple=True,
+    help="Show the neighbours of this image alone, which is one of SOURCE; repeatable.",
 )
 @click.option("--neighbours", type=click.IntRange(1, 100), default=5, show_default=True)
 @click.option(
