@@ -75,7 +75,7 @@ def check_batches(bundle: Bundle) -> None:
 def check_embedding(bundle: Bundle, values: Values) -> None:
     """Check that the bundle has the embedding that results of uploads shall hold.
 
-    values: the stack's parameters, as far as they are known: an earlier deploy may have set buckets.
+    values: the stack's parameters, or those that are known: an earlier deploy may have set buckets.
 
     Raises ToolError: it has none.
     """
