@@ -13,19 +13,19 @@ from tools.option_types import Address, OutputFile
 from tools.uploads import cli as uploads
 
 
-def commands(group: click.Group) -> Iterator[click.Command]:
+def commands(group: click.Group) -> Iterator[tuple[str, click.Command]]:
     context = click.Context(group)
     for name in group.list_commands(context):
         command = group.get_command(context, name)
         assert command is not None
-        yield command
+        yield name, command
 
 
 def ranges() -> dict[str, click.FloatRange]:
     return {
-        f"{command.name} {parameter.opts[0]}": parameter.type
+        f"{name} {parameter.opts[0]}": parameter.type
         for group in (batch.cli, model.cli)
-        for command in commands(group)
+        for name, command in commands(group)
         for parameter in command.params
         if isinstance(parameter.type, click.FloatRange)
     }
