@@ -12,14 +12,14 @@ REQUIREMENTS := scripts/setup.sh pyproject.toml constraints.txt src/requirements
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-setup: .venv/$(or $(GROUP),ready) ## make the environment, in .venv (GROUP=test, bench, onnx, train: more)
+setup: $(addprefix .venv/,$(or $(GROUP),ready)) ## make the environment, in .venv (GROUP=test, bench, onnx, train: more)
 
 # What is ready serves, builds and deploys. The others are groups of pyproject.toml.
 .venv/ready: $(REQUIREMENTS)
 	@scripts/setup.sh
 
-.venv/test .venv/bench .venv/onnx .venv/train: $(REQUIREMENTS)
-	@scripts/setup.sh $(@F)
+.venv/%: $(REQUIREMENTS)
+	@scripts/setup.sh $*
 
 free-port:
 	@scripts/free_port.sh
@@ -62,7 +62,10 @@ check-deploy: setup
 deploy: $(if $(HELP),setup,check-deploy build) ## publish the model and deploy (asks what it needs; ARGS="--regions a,b")
 	python scripts/deploy.py deploy $(ARGS)
 
-deploy-local: $(if $(HELP),setup,build) ## the same to an AWS account on this machine (ARGS="--model models/demo")
+check-deploy-local: setup
+	@python scripts/deploy_local.py --check $(ARGS)
+
+deploy-local: $(if $(HELP),setup,check-deploy-local build) ## the same to an AWS account on this machine (ARGS="--model models/demo")
 	@exec python scripts/deploy_local.py $(ARGS)
 
 destroy: setup ## delete a deployment, with all that it stored (ARGS="--regions a,b")
@@ -72,4 +75,4 @@ clean: ## remove what the other targets made, but not models
 	rm -rf .venv .aws-sam build .coverage* .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 
 .NOTPARALLEL:  # the port is looked at before the environment is made
-.PHONY: help setup free-port run test check build sam-local bench bench-publish load model contract check-deploy deploy deploy-local destroy clean moved
+.PHONY: help setup free-port run test check build sam-local bench bench-publish load model contract check-deploy deploy check-deploy-local deploy-local destroy clean moved

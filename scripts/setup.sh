@@ -90,6 +90,10 @@ fail_offline() {
         "reaches (pip config set global.index-url URL, or the variable PIP_INDEX_URL)"
 }
 
+# The groups of pyproject.toml, with commas.
+groups=$(awk '/^\[/ { on = /^\[dependency-groups\]/ } on && /^[a-z]+ = \[/ { printf "%s%s", comma, $1; comma = ", " }' pyproject.toml)
+[[ ", $groups, " == *", $group, "* ]] || fail "GROUP=$group: there is no such group; there is $groups"
+
 # An environment holds its own paths: one that was made in another folder is of no use here.
 if [ -s "$env/ready" ] && [ "$(cat "$env/ready")" != "$(pwd -P)" ]; then
     echo "$env was made in $(cat "$env/ready"); it is made anew."

@@ -330,6 +330,29 @@ def test_check_looks_at_the_options_and_makes_nothing(
     assert buckets() == []
 
 
+def test_embeddings_of_uploads_need_a_model_that_has_one(
+    deploy: Callable[..., int], build: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lacking = colors.write_bundle(tmp_path / "colors", output={"probabilities": False})
+    boto3.client("s3").create_bucket(
+        Bucket="photos", CreateBucketConfiguration={"LocationConstraint": REGIONS[0]}
+    )
+    settings = ("--set", "EmbedUploads=true", "--set", "UploadBuckets=photos")
+    line = (
+        "Error: EmbedUploads=true: colors has no embedding; choose another model, or set"
+        " EmbedUploads=false\n"
+    )
+    # After the build it looks again: by then it knows what an earlier deploy has set.
+    assert deploy("deploy", "--yes", *settings, model=lacking) == 1
+    assert capsys.readouterr().err == line
+    build.unlink()
+    for options in (settings, settings[:2], ("--set", f"{REGIONS[0]}:EmbedUploads=true")):
+        assert deploy("deploy", "--check", *options, model=lacking) == 1
+        assert capsys.readouterr().err == line
+    assert deploy("deploy", "--check", *settings) == 0
+    assert deploy("deploy", "--check", *settings, "--set", "UploadBuckets=", model=lacking) == 0
+
+
 def test_a_failed_deploy_is_one_line(
     deploy: Callable[..., int], build: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -221,6 +221,17 @@ def test_inspect_verifies(bundle: Path, tmp_path: Path, refuses: Says) -> None:
     assert "is not of the form s3://bucket/prefix" in refuses("inspect", "s3://")
 
 
+def test_inspect_in_s3_says_that_there_are_no_credentials(
+    tmp_path: Path, refuses: Says, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))  # where AWS's own files would be
+    assert refuses("inspect", "s3://models/colors") == (
+        "no AWS credentials: run `aws configure` or `aws sso login`, or set AWS_PROFILE"
+    )
+
+
 def test_evaluate(bundle: Path, images: Path, does: Says) -> None:
     said = does("evaluate", bundle, "--images", images, "--json")
     assert json.loads(said) == {"images": 4, "top1": 0.75, "top5": 1.0}

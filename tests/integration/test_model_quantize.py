@@ -109,6 +109,21 @@ def test_one_that_agrees_too_little_is_written_only_by_force(
     assert note["agreement"] == 0.5
 
 
+@pytest.mark.parametrize(("count", "is_warned"), [(3, True), (63, True), (64, False)])
+def test_few_images_are_warned_of(
+    count: int, is_warned: bool, digits: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    images = tmp_path / "images"
+    images.mkdir()
+    for file in sorted(digits.iterdir())[:count]:
+        (images / file.name).symlink_to(file)
+    command = "quantize", DEMO, "--images", images, "--to", tmp_path / "to", "--force"
+    assert run(*command) == 0
+    error = capsys.readouterr().err
+    assert error.startswith(f"Warning: {count} images are few: {count // 2} calibrate") == is_warned
+    assert bool(error) == is_warned
+
+
 def test_what_cannot_be_quantized_is_refused(
     digits: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

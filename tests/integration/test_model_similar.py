@@ -169,8 +169,6 @@ def test_what_does_not_go_together_is_refused(
     assert "--model goes with a folder" in refused(results, "--model", pixels)
     assert "--images goes with results" in refused(images, "--images", images)
     assert "no such folder or file" in refused(tmp_path / "none")
-    page = tmp_path / "none" / "page.html"
-    assert "there is no folder" in refused(images, "--model", pixels, "--page", page)
     assert "--query x: none of the images" in refused(images, "--model", pixels, "--query", "x")
     assert "--model none: no such folder, nor a network" in refused(images, "--model", "none")
 

@@ -80,11 +80,6 @@ def test_name_that_is_no_unicode_is_written(tmp_path: Path) -> None:
     assert json.loads((tmp_path / "results.jsonl").read_text()) == line
 
 
-def test_missing_folder_is_named(tmp_path: Path) -> None:
-    with pytest.raises(ToolError, match="there is no folder"), output(tmp_path / "a/b", "csv"):
-        pass
-
-
 @pytest.mark.parametrize(("name", "form"), [("a.csv", "csv"), ("a.CSV", "csv"), ("a", "jsonl")])
 def test_format_follows_from_the_name(name: str, form: str) -> None:
     assert format_of(Path(name)) == form

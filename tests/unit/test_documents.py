@@ -7,6 +7,7 @@ import importlib
 import os
 import re
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,6 +18,7 @@ import shell_blocks
 from botocore import xform_name
 from samcli.commands.local.local import cli as sam_local
 
+from tools.model.commands import find_similar
 from tools.project import ROOT
 
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -149,3 +151,28 @@ def test_files_that_commands_name_are_there(page: Path) -> None:
     for command in shell_blocks.commands(page):
         for file in re.findall(r"(?:^|[ @])((?:docs|events|tests|hooks)/[\w./-]+)", command.text):
             assert (ROOT / file).exists(), command.text
+
+
+def test_page_of_clients_says_how_to_install_what_its_programs_import() -> None:
+    page = (ROOT / "docs/clients.md").read_text()
+    blocks = "".join(re.findall(r"```python\n(.*?)```", page, re.DOTALL))
+    packages = set(re.findall(r"^(?:import|from) (\w+)", blocks, re.MULTILINE))
+    installed = set(re.findall(r"`pip install (\w+)`", page))
+    assert packages - sys.stdlib_module_names == installed
+
+
+def test_help_and_page_of_similar_say_which_images_a_query_takes() -> None:
+    [query] = [each for each in find_similar.command.params if each.name == "queries"]
+    assert isinstance(query, click.Option)
+    assert "which is one of SOURCE" in str(query.help)
+    assert "which is one of the folder" in (ROOT / "docs/similar.md").read_text()
+
+
+def test_page_of_models_has_no_agreement_of_crops() -> None:
+    # No script writes that figure, and machines differ.
+    [section] = re.findall(
+        r"^Without `--images`.*?\n\n",
+        (ROOT / "docs/models.md").read_text(),
+        re.DOTALL | re.MULTILINE,
+    )
+    assert re.findall(r"[0-9.]+ %", section) == ["80 %"]

@@ -154,7 +154,7 @@ class TestTarget:
     @pytest.mark.parametrize(
         ("url", "reason"),
         [
-            *((f"{scheme}a.example/x", "scheme") for scheme in (
+            *((f"{scheme}a.example/x", "https or http, or s3 for a bucket") for scheme in (
                 "file://", "ftp://", "gopher://", "ws://", "s3://", "httpx://", "unix://",
                 "data:image/png,", "javascript:", "http+unix://", "jar:http://",
             )),

@@ -152,8 +152,8 @@ def test_one_image_in_a_list_is_still_a_list() -> None:
         (post([]), "should be a JSON object"),
         (post("text"), "should be a JSON object"),
         (post(None), "should be a JSON object"),
-        (post({}), "one of 'url' and 'image'"),
-        (post({"url": URL, "image": "aGk="}), "one of 'url' and 'image'"),
+        (post({}), "one of 'url', 'image' and 'images'"),
+        (post({"url": URL, "image": "aGk="}), "one of 'url', 'image' and 'images'"),
         (post({"url": 7}), "'url' should be text"),
         (post({"url": ""}), "'url' should be text"),
         (post({"image": None}), "'image' should be text"),
@@ -171,7 +171,7 @@ def test_one_image_in_a_list_is_still_a_list() -> None:
         (post({"images": [{"url": URL}] * 17}), "'images' should be a list of 1 to 16 images"),
         (post({"images": {"url": URL}}), "'images' should be a list"),
         (post({"images": [URL]}), r"images\[0\] should be an object"),
-        (post({"images": [{"url": URL}, {}]}), r"images\[1\] should hold one of"),
+        (post({"images": [{"url": URL}, {}]}), r"images\[1\] should hold one of 'url' and 'image'"),
         (post({"images": [{"url": URL, "image": "aGk="}]}), r"images\[0\] should hold one of"),
         (post({"images": [{"images": []}]}), r"no field 'images' in images\[0\]"),
         (post({"images": [{"url": URL}], "top_k": 0}), "'top_k'"),
@@ -278,16 +278,17 @@ def test_predict_has_these_methods(method: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("method", "path"),
+    ("method", "path", "message"),
     [
-        ("GET", "/nothing"),
-        ("PUT", "/predict"),
-        ("HEAD", "/predict"),
-        ("GET", "/huggingface"),
-        ("POST", "/health"),
-        ("OPTIONS", "/nothing"),
+        ("GET", "/nothing", "no such route. Images go to GET or POST /predict"),
+        ("OPTIONS", "/nothing", "no such route"),
+        ("PUT", "/predict", "/predict has no such method: it takes GET and POST"),
+        ("DELETE", "/predict", "/predict has no such method: it takes GET and POST"),
+        ("HEAD", "/predict", "/predict has no such method: it takes GET and POST"),
+        ("GET", "/huggingface", "/huggingface has no such method: it takes POST"),
+        ("POST", "/health", "/health has no such method: it takes GET and HEAD"),
     ],
 )
-def test_unknown_route_is_refused(method: str, path: str) -> None:
-    with pytest.raises(NotFound, match="/predict"):
+def test_unknown_route_is_refused(method: str, path: str, message: str) -> None:
+    with pytest.raises(NotFound, match=message):
         check_route(HttpRequest(method, path, (), "", b"", ""))

@@ -161,6 +161,26 @@ def test_group_is_installed_beside_what_every_environment_has(tmp_path: Path) ->
     assert done.is_ready
 
 
+@pytest.mark.parametrize("group", ["nonsense", "te", "test, bench"])
+def test_unknown_group_is_one_line_with_those_there_are(tmp_path: Path, group: str) -> None:
+    done = setup_with_python(tmp_path, group)
+    assert done.process.returncode == 1
+    assert done.process.stderr == (
+        f"Error: GROUP={group}: there is no such group; there is run, onnx, train, bench, test\n"
+    )
+    assert (done.process.stdout, done.calls) == ("", [])
+
+
+def test_make_asks_the_set_up_for_any_group(tmp_path: Path) -> None:
+    copy_makefile(tmp_path)
+    write_program(tmp_path / "scripts/setup.sh", "echo group $1; exit 1")
+    done = subprocess.run(
+        ["make", "setup", "GROUP=nonsense"],
+        cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60,
+    )  # fmt: skip
+    assert done.stdout == "group nonsense\n"
+
+
 def test_other_settings_of_the_project_ask_no_index(tmp_path: Path) -> None:
     setup_with_python(tmp_path)
     pyproject = tmp_path / "project/pyproject.toml"
@@ -317,15 +337,20 @@ def test_group_that_cannot_be_installed_is_an_error(
         packages.require("train", "no_such_module")
 
 
-def make_run(folder: Path, port: str) -> "subprocess.CompletedProcess[str]":
-    """`make run` in a clone whose set-up would leave a file, ``was-set-up``."""
+def copy_makefile(folder: Path) -> None:
+    """Copy the Makefile, and make the files that every set-up needs."""
     shutil.copy(ROOT / "Makefile", folder)
     (folder / "scripts").mkdir()
-    shutil.copy(ROOT / "scripts/free_port.sh", folder / "scripts")
-    write_program(folder / "scripts/setup.sh", "/bin/touch was-set-up; exit 1")
     for name in ("pyproject.toml", "constraints.txt", "src/requirements.txt"):
         (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).touch()
+
+
+def make_run(folder: Path, port: str) -> "subprocess.CompletedProcess[str]":
+    """`make run` in a clone whose set-up would leave a file, ``was-set-up``."""
+    copy_makefile(folder)
+    shutil.copy(ROOT / "scripts/free_port.sh", folder / "scripts")
+    write_program(folder / "scripts/setup.sh", "/bin/touch was-set-up; exit 1")
     return subprocess.run(
         ["make", "run"], cwd=folder, env={**os.environ, "PORT": port},
         capture_output=True, text=True, check=False,

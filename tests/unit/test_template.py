@@ -648,6 +648,14 @@ def test_api_gateways_own_answers_are_problem_documents(definition: Template) ->
         assert document["code"] in GATEWAYS_OWN or document["title"] == titles[document["code"]]
 
 
+def test_answer_to_a_wrong_method_names_the_methods(definition: Template) -> None:
+    # API Gateway has one response for a wrong path, a wrong method and a missing signature.
+    answer = definition["x-amazon-apigateway-gateway-responses"]["MISSING_AUTHENTICATION_TOKEN"]
+    detail = json.loads(answer["responseTemplates"]["application/json"])["detail"]
+    assert "no such route or method" in detail
+    assert "GET or POST /predict" in detail
+
+
 def test_every_code_is_in_the_contract_with_its_status(contract: Template) -> None:
     published = contract["components"]["schemas"]["Code"]["enum"]
     codes = {error.code: error for error in RequestError.__subclasses__()}

@@ -270,6 +270,24 @@ def test_an_image_is_taken_when_it_has_stopped_growing_and_again_when_it_changes
     assert done == ["d077f244def8a70e5ea758bd8352fcd8"] * 2
 
 
+@pytest.mark.parametrize(("options", "status"), [([], 0), (["--once"], 130)])
+def test_ctrl_c_is_the_end_of_watching_and_interrupts_what_ends_by_itself(
+    options: list[str],
+    status: int,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def interrupt(*_: Any, **__: Any) -> Iterator[Any]:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(folder, "watch", interrupt)
+    assert cli.cli.run(["local", str(tmp_path), *options]) == status
+    written = capsys.readouterr()
+    assert written.out.strip() == ("Stopped." if status == 0 else "")
+    assert written.err.strip() == ("" if status == 0 else "Error: interrupted")
+
+
 def test_a_folder_that_is_not_there_is_one_line(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -26,6 +26,7 @@ from tools.batch.source import batch_input, parse_source
 from tools.command import Group
 from tools.errors import ToolError
 from tools.local.ports import HOST, Port
+from tools.option_types import Address
 
 console = Console(stderr=True, highlight=False)
 # So many files that were not sent are named.
@@ -135,7 +136,7 @@ def fetch(
 
 @cli.command("local")
 @click.argument("source")
-@click.option("--url", help="The API's address. Default: that of `make run`.")
+@click.option("--url", type=Address(), help="The API's address. Default: that of `make run`.")
 @click.option(
     "--port",
     envvar="PORT",

@@ -1,10 +1,9 @@
 """Options that several commands have."""
 
-from pathlib import Path
-
 import click
 
 from tools.batch.output import FORMATS
+from tools.option_types import FiniteRange, OutputFile
 
 stack_option = click.option(
     "--stack", default="image-classification", show_default=True, help="The deployed stack."
@@ -15,7 +14,7 @@ top_k_option = click.option(
 )
 min_probability_option = click.option(
     "--min-probability",
-    type=click.FloatRange(0, 1),
+    type=FiniteRange(0, 1),
     default=0.0,
     show_default=True,
     help="Leave out labels below it.",
@@ -25,7 +24,7 @@ follow_option = click.option(
 )
 to_option = click.option(
     "--to",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=OutputFile(),
     help="File for the results. Default: standard output.",
 )
 format_option = click.option(

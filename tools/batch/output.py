@@ -12,7 +12,6 @@ from typing import IO, Any
 import click
 
 from tools.batch.results import Line, Write
-from tools.errors import ToolError
 
 FORMATS = ("jsonl", "csv")
 COLUMNS = ("key", "label", "probability", "code")
@@ -32,15 +31,13 @@ def output(path: Path | None, form: str) -> Iterator[Write]:
 
     form: one of FORMATS.
 
-    Raises ToolError, OSError: nothing can be written there.
+    Raises OSError: nothing can be written there.
     """
     if path is None or (path.exists() and not path.is_file()):  # a pipe, or /dev/null
         with _open(path) as file:
             yield _writer(file, form)
         return
     path = path.resolve()
-    if not path.parent.is_dir():
-        raise ToolError(f"--to {path}: there is no folder {path.parent}; make it first")
     part = _unused(path)
     lines = 0
     # Line by line: what is classified is not lost, however the run ends.

@@ -95,7 +95,7 @@ def deploy(
     options = parameters.read_options(CONFIG, config_env, settings, defaults)
     account = account_id()
     if check:
-        check_before_build(chosen, regions, yes=yes)
+        check_before_build(chosen, regions, options, yes=yes)
         return
     regions = regions or ask_regions(yes=yes)
     folder = ask_model(chosen, yes=yes)
@@ -107,8 +107,11 @@ def deploy(
     for region in regions:
         with clients_in(region):
             plans.append(make_plan(name, region, options, defaults, alarms=not without_alarms))
-    if any(plan.effective({}, defaults).get("BatchBuckets") for plan in plans):
-        model.check_batches(bundle)
+    for plan in plans:
+        values = plan.effective({}, defaults)
+        model.check_embedding(bundle, values)
+        if values.get("BatchBuckets"):
+            model.check_batches(bundle)
     _show(account, name, bundle, plans)
     if not yes:
         click.confirm("Deploy?", default=True, abort=True)

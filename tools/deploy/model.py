@@ -13,6 +13,8 @@ from classifier.location import S3Prefix
 from classifier.model.bundle import MANIFEST, Bundle, Folder, read_bundle
 from classifier.model.labels import LabelOptions, Prediction, top
 from classifier.model.network import Model
+from tools.deploy.parameters import Values
+from tools.deploy.uploads import BUCKETS
 from tools.errors import ToolError
 from tools.model.publish import publish
 from tools.project import ROOT
@@ -67,6 +69,22 @@ def check_batches(bundle: Bundle) -> None:
         raise ToolError(
             f"a batch's answer could have {size:,} bytes with these labels; Step Functions takes"
             f" {_MAX_STATE_BYTES:,}: shorten the longest labels, or deploy without BatchBuckets"
+        )
+
+
+def check_embedding(bundle: Bundle, values: Values) -> None:
+    """Check that the bundle has the embedding that results of uploads shall hold.
+
+    values: the stack's parameters, or those that are known: an earlier deploy may have set buckets.
+
+    Raises ToolError: it has none.
+    """
+    if values.get("EmbedUploads") != "true" or values.get(BUCKETS) == "":
+        return
+    if not bundle.manifest.output.embedding:
+        raise ToolError(
+            f"EmbedUploads=true: {bundle.manifest.name} has no embedding; choose another model, or"
+            " set EmbedUploads=false"
         )
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 import boto3
 import click
 
+from tools.deploy.parameters import Options
 from tools.deploy.regions import Regions
 from tools.errors import ToolError
 from tools.model.choice import choose
@@ -13,17 +14,22 @@ from tools.project import ROOT
 _MODELS = ROOT / "models"
 
 
-def check_before_build(chosen: str | None, regions: list[str] | None, *, yes: bool) -> None:
+def check_before_build(
+    chosen: str | None, regions: list[str] | None, options: Options, *, yes: bool
+) -> None:
     """Check the options that would end a deploy after some minutes of building.
 
-    Raises ToolError: there is no region, or no bundle. BundleError: it is broken.
+    Raises ToolError: there is no region, or no bundle, or it lacks what ``options`` ask for.
+    BundleError: it is broken.
     """
     from tools.deploy import model  # noqa: PLC0415  (brings MXNet)
 
     if yes and not regions:
-        ask_regions(yes=True)
+        regions = ask_regions(yes=True)
     if chosen or yes:
-        model.read(ask_model(chosen, yes=True))
+        bundle = model.read(ask_model(chosen, yes=True))
+        for region in regions or [""]:
+            model.check_embedding(bundle, options.values(region))
 
 
 def ask_regions(*, yes: bool) -> list[str]:

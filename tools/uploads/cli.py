@@ -1,6 +1,7 @@
 """Shows what became of uploads, and tries them before a deploy. See docs/uploads.md."""
 
 from pathlib import Path
+from typing import Any
 
 import click
 from rich.console import Console
@@ -10,6 +11,7 @@ from tools.batch import execution
 from tools.batch.deployment import Deployment as BatchDeployment
 from tools.batch.source import batch_input
 from tools.command import Group
+from tools.option_types import Address
 from tools.uploads import folder, queues
 from tools.uploads.deployment import Deployment
 
@@ -84,14 +86,30 @@ def backfill(source: str, stack: str, region: str | None) -> None:
 
 @cli.command()
 @click.argument("path", metavar="FOLDER", type=click.Path(path_type=Path))
-@click.option("--api", default="http://127.0.0.1:3000", show_default=True, help="`make run`'s.")
+@click.option(
+    "--api",
+    type=Address(),
+    default="http://127.0.0.1:3000",
+    show_default=True,
+    help="`make run`'s.",
+)
 @click.option("--once", "is_once", is_flag=True, help="End when all images are classified.")
 def local(path: Path, api: str, *, is_once: bool) -> None:
-    """Watch FOLDER, and write a result beside each image, through an API that is running."""
-    for image, result in folder.watch(path, api, is_once=is_once):
-        if "error" in result:
-            outcome = result["error"]["code"]
-        else:
-            best = result["labels"][0]
-            outcome = f"{best['label']}, {best['probability']:.0%}"
-        click.echo(f"{image}  {outcome}")
+    """Watch FOLDER, and write a result beside each image, through an API that is running.
+
+    Ctrl-C ends it.
+    """
+    try:
+        for image, result in folder.watch(path, api, is_once=is_once):
+            click.echo(f"{image}  {_outcome(result)}")
+    except KeyboardInterrupt:
+        if is_once:  # some images have no result yet
+            raise
+        click.echo("\nStopped.")
+
+
+def _outcome(result: dict[str, Any]) -> str:
+    if "error" in result:
+        return str(result["error"]["code"])
+    best = result["labels"][0]
+    return f"{best['label']}, {best['probability']:.0%}"

@@ -17,6 +17,7 @@ MAX_IMAGES = 16
 _BYTES = ("application/octet-stream", "binary/octet-stream")
 _OPTIONS = ("top_k", "min_probability", "embedding", "explain")
 _SWITCHES = {"true": True, "false": False}
+_ONE_OF = "The body should hold one of 'url', 'image' and 'images'."
 _NUMBER = re.compile(r"[0-9]{0,9}\.?[0-9]{1,40}(?:[eE]-?[0-9]{1,3})?")
 _HEADER_HINT = (
     "Send an image with the header 'content-type: image/jpeg' (or image/png, image/webp)."
@@ -145,9 +146,9 @@ def _parse_json(body: bytes, query: Mapping[str, str]) -> PredictRequest:
     _refuse_repeated(query, table)
     options = LabelOptions.parse(_values(query) | table)
     if "images" not in table:
-        return PredictRequest((ImageRequest(_parse_source(table, "The body"), options),))
+        return PredictRequest((ImageRequest(_parse_source(table, _ONE_OF), options),))
     if "url" in table or "image" in table:
-        raise InvalidRequest("The body should hold one of 'url', 'image' and 'images'.")
+        raise InvalidRequest(_ONE_OF)
     items = table["images"]
     if not isinstance(items, list) or not 1 <= len(items) <= MAX_IMAGES:
         raise InvalidRequest(f"'images' should be a list of 1 to {MAX_IMAGES} images.")
@@ -157,15 +158,16 @@ def _parse_json(body: bytes, query: Mapping[str, str]) -> PredictRequest:
         if not isinstance(item, dict):
             raise InvalidRequest(f"{where} should be an object.")
         _refuse_unknown(item, ("url", "image", *_OPTIONS), f" in {where}")
-        source = _parse_source(item, where)
+        source = _parse_source(item, f"{where} should hold one of 'url' and 'image'.")
         images.append(ImageRequest(source, LabelOptions.parse(item, options)))
     return PredictRequest(tuple(images), many=True)
 
 
-def _parse_source(table: Mapping[str, Any], where: str) -> Source:
+def _parse_source(table: Mapping[str, Any], message: str) -> Source:
+    """The one source in ``table``; ``message`` says that there should be one."""
     names = [name for name in ("url", "image") if name in table]
     if len(names) != 1:
-        raise InvalidRequest(f"{where} should hold one of 'url' and 'image'.")
+        raise InvalidRequest(message)
     value = table[names[0]]
     if not isinstance(value, str) or not value:
         raise InvalidRequest(f"{names[0]!r} should be text, and not empty.")

@@ -17,8 +17,10 @@ def check_route(request: HttpRequest) -> None:
     """Check that there is a route for ``request``; every path has OPTIONS too.
 
     Raises:
-        NotFound: there is none.
+        NotFound: there is none, or it has other methods.
     """
-    methods = METHODS.get(request.path, ())
-    if request.method not in methods and not (methods and request.method == "OPTIONS"):
+    methods = METHODS.get(request.path)
+    if methods is None:
         raise NotFound("There is no such route. Images go to GET or POST /predict.")
+    if request.method not in (*methods, "OPTIONS"):
+        raise NotFound(f"{request.path} has no such method: it takes {' and '.join(methods)}.")

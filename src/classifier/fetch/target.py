@@ -58,7 +58,10 @@ class Target:
             raise InvalidRequest("The URL has no scheme: it should be like https://host/path.")
         scheme = match[1].lower()
         if scheme not in STANDARD_PORTS:
-            raise UrlNotAllowed("The URL's scheme is not allowed: it should be https or http.")
+            raise UrlNotAllowed(
+                "The URL's scheme is not allowed: it should be https or http, or s3 for a bucket"
+                " that this service may read."
+            )
         if not (match := _AUTHORITY.match(url, match.end())):
             raise InvalidRequest("The URL has no host: it should be like https://host/path.")
         authority, path = match.groups()

@@ -15,6 +15,7 @@ from tools.model.download import Timeouts
 from tools.model.fetch import NoSourceError, fetch
 from tools.model.options import PATH
 from tools.model.terminal import byte_progress, errors, print_written, show_downloads
+from tools.option_types import Address, FiniteRange
 from tools.project import ROOT
 
 _OTHER_SOURCE = (
@@ -28,7 +29,7 @@ _OTHER_SOURCE = (
 @click.option("--to", type=PATH, help="Folder for the bundle; models/NAME by default.")
 @click.option(
     "--mirror",
-    metavar="URL",
+    type=Address(),
     envvar="MODEL_MIRROR",
     help="Fetch the same files from below this address, not from where they were published.",
 )
@@ -42,7 +43,7 @@ _OTHER_SOURCE = (
 )
 @click.option(
     "--timeout",
-    type=click.FloatRange(min=0, min_open=True),
+    type=FiniteRange(min=0, min_open=True),
     default=30.0,
     show_default=True,
     help="How long a server may stay silent, seconds.",
@@ -68,7 +69,7 @@ def command(
     if images and not int8:
         raise click.UsageError("--images goes with --int8")
     if mirror:
-        network = network.mirrored(mirror.rstrip("/"))
+        network = network.mirrored(mirror)
     to = to or ROOT / "models" / name
     if _holds_bundle(to):
         click.echo(f"{to} holds a bundle already; nothing to fetch")

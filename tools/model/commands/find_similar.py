@@ -16,6 +16,7 @@ from tools.model.tiles import count_tiles
 from tools.model.training.base_network import DEFAULT, open_base
 from tools.model.training.cache import Cache, cache_file
 from tools.model.training.features import Extractor
+from tools.option_types import FiniteRange, OutputFile
 from tools.project import ROOT
 
 # So many images without an embedding are named.
@@ -32,18 +33,23 @@ _NAMES = 5
 )
 @click.option("--images", type=PATH, help="Of results: folder of the images, for the page.")
 @click.option(
-    "--query", "queries", multiple=True, help="Show the neighbours of this image alone; repeatable."
+    "--query",
+    "queries",
+    multiple=True,
+    help="Show the neighbours of this image alone, which is one of SOURCE; repeatable.",
 )
 @click.option("--neighbours", type=click.IntRange(1, 100), default=5, show_default=True)
 @click.option(
     "--min-similarity",
     "minimum",
-    type=click.FloatRange(0, 1),
+    type=FiniteRange(0, 1),
     default=0.95,
     show_default=True,
     help="The cosine from which images are near-duplicates.",
 )
-@click.option("--page", type=PATH, help="Also write one HTML page of thumbnails into this file.")
+@click.option(
+    "--page", type=OutputFile(), help="Also write one HTML page of thumbnails into this file."
+)
 @click.option("--format", "form", type=click.Choice(FORMATS), default="table", show_default=True)
 def command(  # noqa: PLR0917  (click passes them by name)
     source: Path,
@@ -60,8 +66,6 @@ def command(  # noqa: PLR0917  (click passes them by name)
     SOURCE is a folder of images, whose embeddings are made here and kept in the user's cache
     folder; or a batch's results, a .jsonl file whose lines have embeddings.
     """
-    if page and not page.absolute().parent.is_dir():
-        raise ToolError(f"--page {page}: there is no folder {page.parent}; make it first")
     embedded = _embedded(source, model, images)
     chosen = [embedded.index(name) for name in queries]
     with progress() as bar:

@@ -6,6 +6,7 @@ import click
 
 from tools.model.commands.int8 import MIN_AGREEMENT, make_int8
 from tools.model.options import PATH, to_option
+from tools.option_types import FiniteRange
 
 
 @click.command()
@@ -27,7 +28,7 @@ from tools.model.options import PATH, to_option
 )
 @click.option(
     "--min-agreement",
-    type=click.FloatRange(0, 1),
+    type=FiniteRange(0, 1),
     help="The fraction of held-out images that must keep their first label. Default:"
     f" {MIN_AGREEMENT}, and less without --images.",
 )

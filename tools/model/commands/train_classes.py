@@ -21,6 +21,7 @@ from tools.model.training.maps import Maps
 from tools.model.training.page import page_file, render_page
 from tools.model.training.table import print_report
 from tools.model.training.training import Advance, Images, Plan, train
+from tools.option_types import FiniteRange
 from tools.packages import require
 from tools.project import ROOT
 
@@ -39,7 +40,7 @@ from tools.project import ROOT
 @click.option(
     "--validation-share",
     "share",
-    type=click.FloatRange(0.05, 0.5),
+    type=FiniteRange(0.05, 0.5),
     help="Without --validation: the share of each class that judges.  [default: 0.2]",
 )
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)

@@ -134,8 +134,13 @@ def _lines(file: Path) -> Iterator[tuple[int, dict[str, Any]]]:
                 except (ValueError, AttributeError) as error:
                     raise ToolError(f"{file}: line {number} is no JSON object") from error
                 yield number, line
-    except (OSError, UnicodeDecodeError) as error:
-        raise ToolError(f"{file}: cannot be read: {error}") from error
+    except UnicodeDecodeError as error:
+        raise ToolError(
+            f"{file}: no results of a batch; name a folder of images, or a .jsonl file whose lines"
+            " have embeddings"
+        ) from error
+    except OSError as error:
+        raise ToolError(f"{file}: cannot be read: {error.strerror}") from error
 
 
 def _normalise(vectors: Rows) -> Rows:
