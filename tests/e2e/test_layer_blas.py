@@ -4,6 +4,7 @@ import ctypes
 import functools
 import itertools
 import json
+import subprocess
 import sys
 import threading
 from pathlib import Path
@@ -138,6 +139,14 @@ def test_library_has_what_mxnet_takes_and_no_more() -> None:
     assert len(taken) == 40
     assert symbols(MXNET / "libopenblas.so.0", undefined=False) == taken
     assert not taken & symbols(wheel / "libgfortran.so.3", undefined=False)
+
+
+def test_every_function_that_mxnet_takes_is_there() -> None:
+    """The function binds each when it is first called, so its start-up would not notice."""
+    load = "import ctypes, os, sys; ctypes.CDLL(sys.argv[1], os.RTLD_NOW)"
+    command = [sys.executable, "-c", load, str(MXNET / "libmxnet.so")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
 
 
 def test_operators_are_as_right_as_with_the_wheel() -> None:
