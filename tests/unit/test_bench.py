@@ -12,12 +12,14 @@ import pytest
 
 from tools.bench import (
     cost,
+    handlers,
     measure,
     profile,
     publication,
     ratios,
     report,
     start,
+    tables,
 )
 from tools.bench.contenders import Sample
 from tools.bench.worker import NETWORKS
@@ -72,18 +74,18 @@ def results() -> measure.Results:
         for threads in (1, 2)
     ]
     return measure.Results(
-        starts=samples(measure.HANDLERS),
+        starts=samples(handlers.HANDLERS),
         cold_starts=samples(measure.COLD),
         read_mb=samples(measure.COLD),
         phases=phases,
         imports=samples(measure.IMPORTS),
-        requests={name: samples(measure.HANDLERS) for name in runs},
-        not_inference_ms={name: samples(measure.OURS) for name in runs},
-        steps={name: samples([*profile.STEPS, "in all"]) for name in measure.OURS},
+        requests={name: samples(handlers.HANDLERS) for name in runs},
+        not_inference_ms={name: samples(handlers.OURS) for name in runs},
+        steps={name: samples([*profile.STEPS, "in all"]) for name in handlers.OURS},
         engines={name: samples(measure.ENGINES) for name in engines},
-        batches={name: samples(measure.OURS) for name in ("one vCPU", "two vCPU")},
+        batches={name: samples(handlers.OURS) for name in ("one vCPU", "two vCPU")},
         preparation=samples(measure.PREPARATIONS),
-        peak_mb=dict.fromkeys(measure.HANDLERS, 200.0) | {"today": 400.0},
+        peak_mb=dict.fromkeys(handlers.HANDLERS, 200.0) | {"today": 400.0},
     )
 
 
@@ -184,7 +186,7 @@ def test_documents_show_the_published_figures() -> None:
 
 
 def test_table_of_samples_compares_with_the_first() -> None:
-    table = report.sample_table(
+    table = tables.sample_table(
         "contender",
         {
             "ours": Sample([[1.0, 2.0, 3.0]]).describe(),
