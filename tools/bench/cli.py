@@ -112,13 +112,20 @@ def main(
             verdict = f"({word} {limit:g}) {met}"
         console.print(f"{ratio:<40} {value:8.3f}  {verdict}")
     console.print(f"Peak memory {document['peak_memory_mb']} MB.")
-    if not load_seconds:
-        console.print("Left out: the load test (--load-seconds 60, or more than one round).")
-    if not document["cpu_shares"]:
-        console.print("Left out: part of a vCPU (only an administrator may limit a process).")
+    for line in left_out(document):
+        console.print(line)
     console.print(f"The page: {to / 'benchmarks.md'}", soft_wrap=True)
     if to == TO:
         console.print("The documents are as they were; `make bench-publish` puts it there.")
+
+
+def left_out(document: Mapping[str, Any]) -> list[str]:
+    """What was not measured, and how it would be. document: docs/benchmarks.json."""
+    lines = {
+        "load": "the load test (--load-seconds 60, or more than one round)",
+        "cpu_shares": "part of a vCPU (only root may limit a process, and not in every container)",
+    }
+    return [f"Left out: {line}." for member, line in lines.items() if not document[member]]
 
 
 def run(

@@ -28,7 +28,7 @@ _PEERS = ("2017", "today", "onnxruntime", "openvino", "torch")
 # This environment's Python without its site packages: their .pth files (coverage, the editable
 # finder, setuptools' shim, our MXNet import) run at every start and cost 40 ms (47 ms instead of 9
 # for a bare interpreter), which Lambda's Python does not pay. The packages come last on PYTHONPATH.
-_PYTHON = (sys.executable, "-S")
+PYTHON = (sys.executable, "-S")
 _PACKAGES = sysconfig.get_path("purelib")
 
 # By contender: median, quartiles and count, as Sample.describe gives them.
@@ -58,11 +58,11 @@ class Sample:
 
 
 def environment(
-    kind: str, variables: Mapping[str, str], python: Sequence[str] = _PYTHON
+    kind: str, variables: Mapping[str, str], python: Sequence[str] = PYTHON
 ) -> dict[str, str]:
     """The environment of a contender: none of the caller's settings, and by default one thread."""
     layers = [] if kind.startswith(_PEERS) else LAYERS
-    packages = [_PACKAGES] if python == _PYTHON else []
+    packages = [_PACKAGES] if python == PYTHON else []
     paths = [*layers, ROOT / "src", ROOT, *packages]
     inherited = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
     return inherited | {
@@ -90,7 +90,7 @@ class Worker:
         *,
         command: Sequence[str] = (),
     ) -> None:
-        interpreter = (python,) if python else _PYTHON
+        interpreter = (python,) if python else PYTHON
         # What it writes there, downloads above all, goes when it ends.
         self._temporary = tempfile.TemporaryDirectory(prefix="contender-", dir=source)
         self._process = subprocess.Popen(
@@ -101,6 +101,9 @@ class Worker:
             stderr=subprocess.PIPE,
             text=True,
         )
+
+    def wait(self) -> None:
+        """Wait until it can run. Raises ToolError: it ended instead."""
         self._read()
 
     def run(self, name: str, count: int) -> dict[str, list[float]]:
@@ -149,6 +152,8 @@ def workers(
         for name, (task, kind, *python) in kinds.items():
             running[name] = Worker(task, kind, source, variables.get(name, {}), *python)
             stack.callback(running[name].stop)
+        for worker in running.values():  # they get ready side by side
+            worker.wait()
         yield running
 
 
@@ -166,7 +171,7 @@ def start(
     with tempfile.TemporaryDirectory(prefix="contender-", dir=source) as temporary:
         arguments = [kind, str(source), str(time.monotonic()), *options]
         process = subprocess.run(
-            [*command, *_PYTHON, "-m", "tools.bench.start", *arguments],
+            [*command, *PYTHON, "-m", "tools.bench.start", *arguments],
             env=environment(kind, variables) | {"TMPDIR": temporary},
             capture_output=True,
             text=True,
@@ -195,7 +200,7 @@ def import_ms(module: str) -> float:
         f"__import__({module!r}); print((time.perf_counter() - before) * 1000)"
     )
     process = subprocess.run(
-        [*_PYTHON, "-c", code],
+        [*PYTHON, "-c", code],
         env=environment("ours", {}),
         capture_output=True,
         text=True,

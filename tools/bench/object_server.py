@@ -83,9 +83,9 @@ def object_server(objects: Mapping[str, bytes], pace: Pace | None = None) -> Ite
             start = time.monotonic()
             for first in range(0, len(data), _PIECE_BYTES):
                 piece = data[first : first + _PIECE_BYTES]
-                self.wfile.write(piece)
                 due = start + (first + len(piece)) / pace.bytes_s
                 time.sleep(max(0.0, due - time.monotonic()))
+                self.wfile.write(piece)
 
         def log_message(self, *_: object) -> None:
             pass

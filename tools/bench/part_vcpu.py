@@ -16,7 +16,7 @@ VCPU_MB = 1769
 SIZES_MB = (512, 1024)
 _IMAGES = ("234 KB", "100 KB")
 # Requests of a turn, and in advance. What takes most memory comes once: does it fit?
-_REQUESTS, _WARM_UP = 10, 2
+_REQUESTS, _WARM_UP = 5, 2
 _LARGE = ("12 MP", MANY)
 
 
@@ -60,7 +60,9 @@ def _requests(
             command = stack.enter_context(share(memory_mb / VCPU_MB, memory_mb))
             workers[name] = Worker("request", "ours", folder, variables[name], command=command)
             stack.callback(workers[name].stop)
-            workers[name].run("234 KB", _WARM_UP)
+        for worker in workers.values():
+            worker.wait()
+            worker.run("234 KB", _WARM_UP)
         for _ in range(rounds):
             for name, worker in workers.items():
                 tick(f"requests, {memory_mb} MB, {name}")

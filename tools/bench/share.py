@@ -35,15 +35,15 @@ def share(vcpus: float, memory_mb: int, root: Path = CGROUPS) -> Iterator[Sequen
     may not (see ``can_share``).
     """
     with ExitStack() as stack:
-        limits = _limits(vcpus, memory_mb, root)
-        folders = [_cgroup(stack, parent, files) for parent, files in limits.items()]
+        files = limits(vcpus, memory_mb, root)
+        folders = [_cgroup(stack, parent, each) for parent, each in files.items()]
         yield _command(folders)
 
 
-def _limits(vcpus: float, memory_mb: int, root: Path) -> Mapping[Path, Mapping[str, int | str]]:
+def limits(vcpus: float, memory_mb: int, root: Path) -> Mapping[Path, Mapping[str, int | str]]:
     """The files of a cgroup with their values, by the folder that the cgroup belongs in.
 
-    Raises OSError: this user may not have the controllers of version 2.
+    Version 2 has to be asked for its controllers. Raises OSError: this user may not have them.
     """
     quota, memory = round(vcpus * PERIOD_US), memory_mb << 20
     if (root / "cpu").is_dir():  # version 1: each controller is a tree of its own
