@@ -1,17 +1,27 @@
 """The contenders that `make bench` measures: workers, their clocks, and start-ups."""
 
 import base64
+import subprocess
+import sys
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 import numpy as np
 import pytest
-import requests
 
-from tools.bench import contenders, engines, images, measure, networks, profile, start
+from tools.bench import (
+    contenders,
+    engines,
+    images,
+    measure,
+    networks,
+    part_vcpu,
+    profile,
+    start,
+)
 from tools.bench.contenders import Worker
-from tools.bench.object_server import object_server
+from tools.bench.share import can_share
 from tools.bench.worker import IMAGES, NETWORKS
 from tools.local.s3 import LocalS3
 from tools.project import ROOT
@@ -43,6 +53,7 @@ def test_profile_has_each_step_of_each_request(variables: dict[str, str], tmp_pa
 def test_worker_reports_times_shares_and_memory(variables: dict[str, str], tmp_path: Path) -> None:
     worker = Worker("request", "ours", tmp_path, variables)
     try:
+        worker.wait()
         figures = worker.run("100 KB", 3)
         pairs = list(zip(figures["ms"], figures["not_inference_ms"], strict=True))
         assert len(pairs) == 3
@@ -59,17 +70,73 @@ def test_worker_times_preprocessing(variables: dict[str, str], tmp_path: Path, n
 
 
 def test_worker_error_is_its_last_line(tmp_path: Path) -> None:
-    with pytest.raises(contenders.ToolError, match="no-such-engine"):
-        Worker("engine", "no-such-engine float32", tmp_path, {})
+    kinds = {"none": ("engine", "no-such-engine float32")}
+    with (
+        pytest.raises(contenders.ToolError, match="no-such-engine"),
+        contenders.workers(kinds, tmp_path, {}),
+    ):
+        pass
 
 
-def test_objects_are_served_whole_and_in_parts() -> None:
-    with object_server({"/b/k": b"0123456789"}) as url:
-        whole = requests.get(f"{url}/b/k", timeout=10)
-        part = requests.get(f"{url}/b/k", headers={"range": "bytes=8-99"}, timeout=10)
-    assert (whole.status_code, whole.content) == (200, b"0123456789")
-    assert (part.status_code, part.content) == (206, b"89")
-    assert part.headers["content-range"] == "bytes 8-9/10"
+@pytest.mark.parametrize("kind", ["ours", "2017"])
+def test_contender_leaves_no_files(variables: dict[str, str], tmp_path: Path, kind: str) -> None:
+    before = set(tmp_path.iterdir())
+    worker = Worker("request", kind, tmp_path, variables)
+    try:
+        worker.wait()
+        written = list(tmp_path.glob("contender-*/*"))
+        assert [path.name.startswith("strategy-2017-") for path in written] == (
+            [True] if kind == "2017" else []
+        )
+    finally:
+        worker.stop()
+    contenders.start(kind, tmp_path, variables)
+    with pytest.raises(contenders.ToolError):
+        Worker("engine", "no-such-engine float32", tmp_path, {}).wait()
+    assert set(tmp_path.iterdir()) == before
+
+
+SITE = "import sys, numpy; print(sys.flags.no_site, 'tools.mxnet_import' in sys.modules)"
+
+
+def test_contenders_start_without_what_the_environment_adds_to_python() -> None:
+    def run(*python: str) -> str:
+        env = contenders.environment("ours", {}, python)
+        process = subprocess.run([*python, "-c", SITE], env=env, capture_output=True, check=True)
+        return process.stdout.decode().strip()
+
+    assert run(*contenders.PYTHON) == "1 False"
+    # Another Python has its packages where its own site module looks.
+    assert run(sys.executable) == "0 True"
+
+
+def test_worker_runs_another_python_as_it_is(variables: dict[str, str], tmp_path: Path) -> None:
+    python = tmp_path / "python"
+    python.write_text(f'#!/bin/sh\necho "$PYTHONPATH" "$@" >&2\necho "$@" >{tmp_path}/arguments\n')
+    python.chmod(0o755)
+    with pytest.raises(contenders.ToolError) as error:
+        Worker("prepare", "reduced", tmp_path, variables, str(python)).wait()
+    assert (tmp_path / "arguments").read_text().startswith("-m tools.bench.worker prepare")
+    assert "site-packages" not in error.value.message
+
+
+def test_function_is_measured_at_each_small_size(
+    variables: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not can_share():
+        return
+    monkeypatch.setattr(part_vcpu, "SIZES_MB", (512,))
+    monkeypatch.setattr(part_vcpu, "OURS", ["ours int8"])
+    steps: list[str] = []
+    figures = part_vcpu.measure(tmp_path, {"ours int8": variables}, 2, steps.append)
+    each = figures["512"]["ours int8"]
+    assert len(steps) == 4
+    assert each["start_s"]["count"] == 2
+    assert {image: samples["count"] for image, samples in each["request_ms"].items()} == {
+        "234 KB": 10,
+        "100 KB": 10,
+    }
+    assert 50 < each["peak_mb"] < 512
 
 
 @pytest.mark.parametrize("network", NETWORKS)

@@ -11,13 +11,16 @@ from typing import Any
 import pytest
 
 from tools.bench import (
+    cli,
     cost,
+    handlers,
     measure,
     profile,
     publication,
     ratios,
     report,
     start,
+    tables,
 )
 from tools.bench.contenders import Sample
 from tools.bench.worker import NETWORKS
@@ -72,19 +75,30 @@ def results() -> measure.Results:
         for threads in (1, 2)
     ]
     return measure.Results(
-        starts=samples(measure.HANDLERS),
+        starts=samples(handlers.HANDLERS),
         cold_starts=samples(measure.COLD),
         read_mb=samples(measure.COLD),
         phases=phases,
         imports=samples(measure.IMPORTS),
-        requests={name: samples(measure.HANDLERS) for name in runs},
-        not_inference_ms={name: samples(measure.OURS) for name in runs},
-        steps={name: samples([*profile.STEPS, "in all"]) for name in measure.OURS},
+        requests={name: samples(handlers.HANDLERS) for name in runs},
+        not_inference_ms={name: samples(handlers.OURS) for name in runs},
+        steps={name: samples([*profile.STEPS, "in all"]) for name in handlers.OURS},
         engines={name: samples(measure.ENGINES) for name in engines},
-        batches={name: samples(measure.OURS) for name in ("one vCPU", "two vCPU")},
+        batches={name: samples(handlers.OURS) for name in ("one vCPU", "two vCPU")},
         preparation=samples(measure.PREPARATIONS),
-        peak_mb=dict.fromkeys(measure.HANDLERS, 200.0) | {"today": 400.0},
+        peak_mb=dict.fromkeys(handlers.HANDLERS, 200.0) | {"today": 400.0},
     )
+
+
+def cpu_shares() -> dict[str, Any]:
+    """Figures of the small sizes, none of which one vCPU's time would give."""
+    sample = Sample([[77.0]]).describe()
+    figures = {
+        "start_s": Sample([[1.25]]).describe(),
+        "request_ms": {"234 KB": sample, "100 KB": Sample([[88.0]]).describe()},
+        "peak_mb": 220.4,
+    }
+    return {size: dict.fromkeys(handlers.OURS, figures) for size in ("512", "1024")}
 
 
 def document() -> dict[str, Any]:
@@ -102,6 +116,7 @@ def document() -> dict[str, Any]:
         "peak_memory_mb": 235,
         "load": {"float32": load},
         "runs": report.as_json(results()),
+        "cpu_shares": cpu_shares(),
         "package": {"MxnetLayer": 100, "OpencvLayer": 50, "today": 120},
     }
 
@@ -126,7 +141,8 @@ def test_limits_are_greatest_or_least_values() -> None:
 def test_page_has_every_section() -> None:
     page = report.page(document())
     assert [line[3:] for line in page.splitlines() if line.startswith("## ")] == [
-        "Start-up", "Warm requests", "Inference alone", "Batches", "Decoding", "Load", "Package",
+        "Start-up", "Warm requests", "With part of a vCPU", "Inference alone", "Batches",
+        "Decoding", "Load", "Package",
     ]  # fmt: skip
     assert "| ours, all | 150 |" in page
     assert "| packages of today's handler | 120 |" in page
@@ -170,9 +186,38 @@ def test_publication_needs_measurements_with_a_load(project: Path) -> None:
     assert not (project / "docs/benchmarks.md").exists()
 
 
+def test_page_shows_the_small_sizes_where_they_were_measured() -> None:
+    row = "| 512 MB | ours int8 | 1.25 | 77 | 77 to 77 | 1 | 220 |"
+    assert row in report.page(document())
+    before = {name: each for name, each in document().items() if name != "cpu_shares"}
+    for without in (before, before | {"cpu_shares": {}}):
+        assert "part of a vCPU" not in report.page(without)
+
+
+def test_page_says_at_which_pace_bundles_come() -> None:
+    words = " ".join(report.page(document()).split())
+    assert "the first byte after 15 ms, no more than 90 MB/s a connection" in words
+
+
+def test_terminal_says_what_was_left_out() -> None:
+    assert cli.left_out(document()) == []
+    load, part = cli.left_out(document() | {"load": {}, "cpu_shares": {}})
+    assert load.startswith("Left out: the load test")
+    assert part.startswith("Left out: part of a vCPU (only root may")
+
+
 def test_cost_section_reads_the_measured_times() -> None:
     prices = cost.Prices.read(cost.PRICES)
-    assert "| ours float32 | 1,769 | 4 |" in cost.section(prices, document())
+    section = cost.section(prices, document())
+    assert "| ours float32 | 1,769 | 4 |" in section
+    assert "| ours float32 | 512 | 88 |" in section
+    assert "were measured with that part" in section
+
+
+def test_cost_section_computes_the_times_of_small_sizes_that_were_not_measured() -> None:
+    section = cost.section(cost.Prices.read(cost.PRICES), document() | {"cpu_shares": {}})
+    assert "| ours float32 | 512 | 14 |" in section  # 4 ms with one vCPU, of which 0.29 is there
+    assert "are computed from those with one vCPU" in section
 
 
 def test_documents_show_the_published_figures() -> None:
@@ -184,7 +229,7 @@ def test_documents_show_the_published_figures() -> None:
 
 
 def test_table_of_samples_compares_with_the_first() -> None:
-    table = report.sample_table(
+    table = tables.sample_table(
         "contender",
         {
             "ours": Sample([[1.0, 2.0, 3.0]]).describe(),

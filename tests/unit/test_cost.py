@@ -28,7 +28,14 @@ def test_a_million_is_time_memory_and_what_each_request_costs() -> None:
 
 @pytest.mark.parametrize(("memory_mb", "ms"), [(884.5, 40), (1769, 20), (3008, 20), (3538, 12)])
 def test_time_follows_the_vcpus(memory_mb: int, ms: float) -> None:
-    assert cost.duration_ms({1: 20, 2: 12}, memory_mb) == pytest.approx(ms)
+    measured = cost.Measured({1: 20, 2: 12}, peak_mb=200)
+    assert cost.duration_ms(measured, memory_mb) == pytest.approx(ms)
+
+
+def test_measured_time_with_part_of_a_vcpu_is_taken() -> None:
+    measured = cost.Measured({1: 20, 2: 12}, peak_mb=200, ms_by_mb={512: 75})
+    assert cost.duration_ms(measured, 512) == 75
+    assert cost.duration_ms(measured, 1024) == pytest.approx(20 * 1769 / 1024)
 
 
 def test_each_network_has_a_row_for_each_size_that_holds_it() -> None:

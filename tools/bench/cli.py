@@ -11,10 +11,20 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from tools.bench import load, machine, measure, publication, ratios, report
-from tools.bench.worker import BATCHES, BUCKET, NETWORKS
+from tools.bench import (
+    handlers,
+    load,
+    machine,
+    measure,
+    part_vcpu,
+    publication,
+    ratios,
+    report,
+)
+from tools.bench.handlers import HANDLERS, OURS
+from tools.bench.object_server import S3_PACE, object_server
+from tools.bench.worker import BATCHES, NETWORKS
 from tools.command import Command
-from tools.local.s3 import LocalS3
 from tools.packages import require
 from tools.project import ROOT
 
@@ -89,6 +99,7 @@ def main(
             "peak_memory_mb": round(results.peak_mb["ours float32"]),
             "load": load.measure(folder, load.RATE, load_seconds, console) if load_seconds else {},
             "runs": report.as_json(results),
+            "cpu_shares": results.cpu_shares,
             "package": machine.package(),
         }
     to.mkdir(parents=True, exist_ok=True)
@@ -101,11 +112,20 @@ def main(
             verdict = f"({word} {limit:g}) {met}"
         console.print(f"{ratio:<40} {value:8.3f}  {verdict}")
     console.print(f"Peak memory {document['peak_memory_mb']} MB.")
-    if not load_seconds:
-        console.print("Left out: the load test (--load-seconds 60, or more than one round).")
+    for line in left_out(document):
+        console.print(line)
     console.print(f"The page: {to / 'benchmarks.md'}", soft_wrap=True)
     if to == TO:
         console.print("The documents are as they were; `make bench-publish` puts it there.")
+
+
+def left_out(document: Mapping[str, Any]) -> list[str]:
+    """What was not measured, and how it would be. document: docs/benchmarks.json."""
+    lines = {
+        "load": "the load test (--load-seconds 60, or more than one round)",
+        "cpu_shares": "part of a vCPU (only root may limit a process, and not in every container)",
+    }
+    return [f"Left out: {line}." for member, line in lines.items() if not document[member]]
 
 
 def run(
@@ -116,11 +136,8 @@ def run(
     console: Console,
 ) -> None:
     """Run all measurements but the load, with their progress."""
-    with LocalS3() as s3:
-        variables = {
-            name: s3.variables | {"MODEL_URI": _bundle(s3, folder / network, kind, precision)}
-            for name, (kind, network, precision) in measure.HANDLERS.items()
-        }
+    with object_server(handlers.objects(folder), S3_PACE) as url:
+        variables = handlers.variables(url)
         columns = (
             TextColumn("{task.description:<34}"),
             BarColumn(),
@@ -128,11 +145,12 @@ def run(
             TimeRemainingColumn(),
         )
         turns = len(NETWORKS) * 2 * len(BATCHES) + rounds * (
-            (1 + len(measure.REQUEST_RUNS)) * len(measure.HANDLERS)
+            (1 + len(measure.REQUEST_RUNS)) * len(HANDLERS)
             + len(measure.PHASED)
             + len(measure.COLD)
-            + 3 * len(measure.OURS)
+            + 3 * len(OURS)
             + len(measure.PREPARATIONS)
+            + 2 * len(part_vcpu.SIZES_MB) * len(OURS)
         )
         with Progress(*columns, console=console) as progress:
             task = progress.add_task("", total=turns)
@@ -142,16 +160,8 @@ def run(
 
             measure.start_up(results, folder, variables, rounds, tick)
             measure.requests(results, folder, variables, rounds, tick)
+            results.cpu_shares = part_vcpu.measure(folder, variables, rounds, tick)
             measure.steps(results, folder, variables, rounds, tick)
             measure.batches(results, folder, rounds, tick)
             measure.engines(results, folder, engines, rounds, tick)
             measure.preparation(results, folder, rounds, tick)
-
-
-def _bundle(s3: LocalS3, folder: Path, kind: str, precision: str) -> str:
-    """Put what a contender reads into ``s3``; returns its ``s3://`` address."""
-    if kind == "today":
-        files = {name: (folder / name).read_bytes() for name in ("float32.onnx",)}
-        labels = folder / "float32" / "synset.txt"
-        return s3.fill(BUCKET, f"{folder.name}/onnx", files | {labels.name: labels.read_bytes()})
-    return s3.fill_from(BUCKET, f"{folder.name}/{precision}", folder / precision)

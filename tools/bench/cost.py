@@ -6,13 +6,15 @@ table is printed; with --write it goes into its section of docs/deploy.md.
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
 import click
 
-from tools.bench.measure import OURS, TWO_THREADS
+from tools.bench.handlers import OURS
+from tools.bench.measure import TWO_THREADS
+from tools.bench.part_vcpu import VCPU_MB
 from tools.command import Command
 from tools.docs.sections import fill_section
 from tools.errors import ToolError
@@ -22,8 +24,6 @@ PAGE = ROOT / "docs" / "deploy.md"
 PRICES = Path(__file__).with_name("prices.json")
 # The template's sizes whose times are measured, or follow from one that is.
 SIZES_MB = (512, 1024, 1769, 3538)
-# Lambda gives processor time in proportion to memory: this much has one vCPU.
-_VCPU_MB = 1769
 # The log line and the metrics record of a request.
 _LOG_BYTES = 1500
 _MILLION = 1_000_000
@@ -59,19 +59,26 @@ class Prices:
 
 @dataclass(frozen=True)
 class Measured:
-    """One network's request. ms_by_vcpus: with one and with two. peak_mb: its process's memory."""
+    """One network's request.
+
+    ms_by_vcpus: with one and with two. peak_mb: its process's memory. ms_by_mb: with the part of a
+    vCPU of a memory size, where that was measured.
+    """
 
     ms_by_vcpus: Mapping[int, float]
     peak_mb: float
+    ms_by_mb: Mapping[int, float] = field(default_factory=dict)
 
 
-def duration_ms(by_vcpus: Mapping[int, float], memory_mb: int) -> float:
+def duration_ms(measured: Measured, memory_mb: int) -> float:
     """A request's time at ``memory_mb``, ms.
 
-    by_vcpus: its times with one and with two vCPUs. Part of a vCPU takes longer in proportion.
+    Part of a vCPU takes longer in proportion, where it was not measured.
     """
-    vcpus = max(1, memory_mb // _VCPU_MB)
-    return by_vcpus[vcpus] * max(1.0, _VCPU_MB / memory_mb)
+    if memory_mb in measured.ms_by_mb:
+        return measured.ms_by_mb[memory_mb]
+    vcpus = max(1, memory_mb // VCPU_MB)
+    return measured.ms_by_vcpus[vcpus] * max(1.0, VCPU_MB / memory_mb)
 
 
 def million(prices: Prices, ms: float, memory_mb: int) -> dict[str, float]:
@@ -104,7 +111,7 @@ def table(prices: Prices, measured: Mapping[str, Measured]) -> str:
         for memory in SIZES_MB:
             if figures.peak_mb > memory * _MEMORY_SHARE:
                 continue
-            ms = duration_ms(figures.ms_by_vcpus, memory)
+            ms = duration_ms(figures, memory)
             costs = million(prices, ms, memory)
             if not lines:
                 lines = [f"| network | memory, MB | ms | {' | '.join(costs)} |"]
@@ -120,7 +127,12 @@ def measured(benchmarks: Mapping[str, Any]) -> dict[str, Measured]:
     one, two = runs["request_ms, 100 KB"], runs[f"request_ms, {TWO_THREADS}"]
     return {
         name: Measured(
-            {1: one[name]["median"], 2: two[name]["median"]}, runs["peak_memory_mb"][name]
+            {1: one[name]["median"], 2: two[name]["median"]},
+            runs["peak_memory_mb"][name],
+            {
+                int(memory_mb): figures[name]["request_ms"]["100 KB"]["median"]
+                for memory_mb, figures in benchmarks.get("cpu_shares", {}).items()
+            },
         )
         for name in OURS
     }
@@ -128,12 +140,18 @@ def measured(benchmarks: Mapping[str, Any]) -> dict[str, Measured]:
 
 def section(prices: Prices, benchmarks: dict[str, Any]) -> str:
     """The section on costs. benchmarks: docs/benchmarks.json."""
+    part = (
+        "The times at 512 and 1,024 MB were measured with that part"
+        if benchmarks.get("cpu_shares")
+        else "The times at 512 and 1,024 MB are computed from those with one vCPU"
+    )
     introduction = f"""A million images of 100 KB, in dollars ({prices.region}, prices of
 {prices.date}, no free tier), at the times measured on {benchmarks["date"]} (`docs/benchmarks.md`).
-Below 1,769 MB a function has part of a vCPU, so a request takes longer for the same money; 3,538 MB
-are two vCPUs. Sizes with less than a quarter of memory to spare are left out. Waiting for a
-caller's server, cold starts and data that leaves AWS cost extra. `scripts/cost.py --write` updates
-the table."""
+Below 1,769 MB a function has part of a vCPU, so a request takes longer for about the same money.
+{part}. 3,538 MB are two
+vCPUs. Sizes with less than a quarter of memory to spare are left out. Waiting for a caller's
+server, cold starts and data that leaves AWS cost extra. `scripts/cost.py --write` updates the
+table."""
     return f"{introduction}\n\n{table(prices, measured(benchmarks))}"
 
 

@@ -3,7 +3,7 @@
 # ruff: noqa: PLC0415
 
 from collections.abc import Callable
-from functools import cache, partial
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -41,16 +41,14 @@ def _openvino(folder: Path, precision: str, threads: int) -> Forward:
     if precision == "float32":
         options["INFERENCE_PRECISION_HINT"] = "f32"
 
-    read: Callable[[], Any]
-    if precision == "int8-nncf":
-        read = _nncf(core, folder).clone
-    else:
-        name = "int8.onnx" if precision == "int8" else "float32.onnx"
-        read = partial(core.read_model, folder / name)
+    files = {"int8": "int8.onnx", "int8-nncf": "int8-nncf.xml"}
+    file = folder / files.get(precision, "float32.onnx")
+    if precision == "int8-nncf" and not file.exists():  # quantized once, for all numbers of threads
+        openvino.save_model(_nncf(core, folder), file, compress_to_fp16=False)
 
     @cache
     def compiled(images: int) -> Any:
-        network = read()
+        network = core.read_model(file)
         network.reshape([images, *list(network.input(0).partial_shape)[1:]])
         return core.compile_model(network, "CPU", options)
 

@@ -6,25 +6,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tools.bench import contenders, images
+from tools.bench import contenders, handlers, images
 from tools.bench.contenders import Sample, Worker
+from tools.bench.handlers import HANDLERS, OURS
 from tools.bench.object_server import object_server
-from tools.bench.worker import BATCH_ITEMS, BATCHES, BUCKET, IMAGES, LITE, NETWORKS, RESNET
-from tools.local.s3 import CREDENTIALS
+from tools.bench.worker import BATCH_ITEMS, BATCHES, BUCKET, IMAGES, NETWORKS
 
 type Tick = Callable[[str], None]
 type Variables = Mapping[str, str]
 
-# Whole requests: the contender's kind, its network, and its bundle.
-HANDLERS = {
-    "ours float32": ("ours", RESNET, "float32"),
-    "ours int8": ("ours", RESNET, "int8"),
-    "ours Lite0 float32": ("ours", LITE, "float32"),
-    "ours Lite0 int8": ("ours", LITE, "int8"),
-    "today": ("today", RESNET, "float32"),
-    "2017": ("2017", RESNET, "float32"),
-}
-OURS = [name for name, (kind, _, _) in HANDLERS.items() if kind == "ours"]
 PHASED = ("ours float32", "today", "2017")
 COLD = ("ours float32", "ours int8", "ours Lite0 float32", "today")
 MANY = "16 x 100 KB"
@@ -61,7 +51,10 @@ IMPORTS = {
 
 @dataclass
 class Results:
-    """Samples, by what was measured and by contender. Of ``engines``: see ``engine_run``."""
+    """Samples, by what was measured and by contender.
+
+    Of ``engines``: see ``engine_run``. cpu_shares: figures, see part_vcpu.py.
+    """
 
     starts: dict[str, Sample] = field(default_factory=dict)
     cold_starts: dict[str, Sample] = field(default_factory=dict)
@@ -75,6 +68,7 @@ class Results:
     batches: dict[str, dict[str, Sample]] = field(default_factory=dict)
     preparation: dict[str, Sample] = field(default_factory=dict)
     peak_mb: dict[str, float] = field(default_factory=dict)
+    cpu_shares: dict[str, dict[str, Any]] = field(default_factory=dict)
 
 
 def engine_run(network: str, batch: int, threads: int) -> str:
@@ -101,7 +95,7 @@ def make_inputs(folder: Path, names: Sequence[str] = NETWORKS) -> None:
 def start_up(
     results: Results, folder: Path, variables: Mapping[str, Variables], rounds: int, tick: Tick
 ) -> None:
-    """Spawn to first response, the bundle read from S3 over HTTP; the same in phases, and cold."""
+    """Spawn to first response, the bundle read over HTTP; the same in phases, and cold."""
     for name, (kind, _, _) in HANDLERS.items():
         contenders.start(kind, folder, variables[name])  # fills the page cache, writes bytecode
     for _ in range(rounds):
@@ -212,19 +206,11 @@ def batches(results: Results, folder: Path, rounds: int, tick: Tick) -> None:
     """Images a second from S3 to results, of our function: batches of the state machine."""
     image = (folder / "100 KB.jpg").read_bytes()
     objects = {f"/{BUCKET}/{number}.jpg": image for number in range(BATCH_ITEMS)}
-    for _, network, precision in (HANDLERS[name] for name in OURS):
-        for file in (folder / network / precision).iterdir():
-            objects[f"/{BUCKET}/{network}/{precision}/{file.name}"] = file.read_bytes()
-    with object_server(objects) as url:
-        s3 = CREDENTIALS | {"AWS_ENDPOINT_URL_S3": url, "S3_READ_BUCKETS": BUCKET}
+    with object_server(objects | handlers.objects(folder)) as url:
         for threads in (1, 2):
             variables = {
-                name: s3
-                | {
-                    "OMP_NUM_THREADS": str(threads),
-                    "MODEL_URI": f"s3://{BUCKET}/{HANDLERS[name][1]}/{HANDLERS[name][2]}",
-                }
-                for name in OURS
+                name: {**each, "OMP_NUM_THREADS": str(threads)}
+                for name, each in handlers.variables(url).items()
             }
             kinds = dict.fromkeys(OURS, ("batch", "ours"))
             run = "one vCPU" if threads == 1 else "two vCPU"

@@ -10,7 +10,11 @@ from jinja2 import Environment, StrictUndefined
 
 from tools.bench import cost
 from tools.bench.contenders import Figures
-from tools.bench.measure import HANDLERS, IMPORTS, TORCH_ENGINES, Results, engine_run
+from tools.bench.handlers import HANDLERS
+from tools.bench.measure import IMPORTS, TORCH_ENGINES, Results, engine_run
+from tools.bench.object_server import S3_PACE
+from tools.bench.share import PERIOD_US
+from tools.bench.tables import sample_table, table
 
 _INTRODUCTION = """One image, one thread, medians of one run. Ours runs ResNet-18, or
 EfficientNet-Lite0 ("Lite0"). Beside it, ResNet-18 in a handler as one would write it today
@@ -18,25 +22,6 @@ EfficientNet-Lite0 ("Lite0"). Beside it, ResNet-18 in a handler as one would wri
 
 # docs/benchmarks.json.
 type Document = Mapping[str, Any]
-
-
-def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A table in Markdown; the first column is aligned left, the others right."""
-    rule = "|".join(["---", *["---:"] * (len(head) - 1)])
-    lines = [" | ".join(head), rule, *(" | ".join(row) for row in rows)]
-    return "\n".join(f"| {line} |" if line != rule else f"|{line}|" for line in lines) + "\n"
-
-
-def sample_table(name: str, samples: Figures, unit: str = "ms") -> str:
-    """A table of samples: median, quartiles, count, and each median over the first's."""
-    first = next(iter(samples.values()))["median"]
-    rows = []
-    for contender, figures in samples.items():
-        low, middle, high = (figures[key] for key in ("p25", "median", "p75"))
-        ratio = middle / first
-        cells = f"{middle:.3g}", f"{low:.3g} to {high:.3g}", str(figures["count"]), f"{ratio:.2f}"
-        rows.append([contender, *cells])
-    return table([name, f"median, {unit}", "quartiles", "runs", "ratio"], rows)
 
 
 def page(document: Document) -> str:
@@ -57,12 +42,16 @@ def page(document: Document) -> str:
             phases=phases(runs["phases_ms"]),
             bundle_ms=runs["phases_ms"]["ours"]["bundle"],
             imports=sample_table("a bare interpreter, and", imports),
+            pace=S3_PACE,
+            period_ms=PERIOD_US // 1000,
             steps=steps(_named(runs, "steps_ms, ")),
             requests=[sample_table(*each) for each in _named(runs, "request_ms, ").items()],
             memory=memory(runs["peak_memory_mb"]),
             engines=[sample_table(*each) for each in inference.items()],
             batches=batches(runs),
             preparation=sample_table("12 MP to tensor", runs["preparation_ms"]),
+            # Figures from before it was measured have no such member.
+            cpu_shares=cpu_shares(document.get("cpu_shares", {})),
             load=load(document["load"]),
             package=package(document["package"]),
         ).rstrip()
@@ -129,6 +118,20 @@ def cold_starts(runs: Mapping[str, Any]) -> str:
 def memory(peaks: Mapping[str, float]) -> str:
     """The peak memory of each process that answered whole requests."""
     return table(["peak memory", "MB"], [[name, f"{peak:.0f}"] for name, peak in peaks.items()])
+
+
+def cpu_shares(sizes: Mapping[str, Any]) -> str:
+    """Our function with part of a vCPU; empty: it could not be measured."""
+    rows = []
+    for memory_mb, networks in sizes.items():
+        for name, figures in networks.items():
+            request = figures["request_ms"]["234 KB"]
+            spread = f"{request['p25']:.3g} to {request['p75']:.3g}"
+            cells = f"{figures['start_s']['median']:.2f}", f"{request['median']:.3g}", spread
+            peak = f"{figures['peak_mb']:.0f}"
+            rows.append([f"{int(memory_mb):,} MB", name, *cells, str(request["count"]), peak])
+    head = ["memory size", "network", "start-up, s", "request, ms", "quartiles", "runs", "peak, MB"]
+    return table(head, rows) if rows else ""
 
 
 def batches(runs: Mapping[str, Any]) -> str:
