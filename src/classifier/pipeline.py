@@ -15,9 +15,8 @@ from itertools import batched
 
 from classifier.errors import ImageTooLarge, InternalError, RequestError
 from classifier.fetch.sources import Fetcher, Source
-from classifier.image.preprocessing import Tensor
 from classifier.image.rectangle import seen_rectangle
-from classifier.image.tensor import Limits, to_tensor
+from classifier.image.tensor import Limits, Tensor, to_tensor
 from classifier.model.activation_map import Evidence
 from classifier.model.labels import LabelOptions
 from classifier.model.layers import Outputs

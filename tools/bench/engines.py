@@ -19,11 +19,11 @@ def load(folder: Path, kind: str, threads: int) -> Forward:
     return _ENGINES[engine](folder, precision, threads)
 
 
-def _mxnet(folder: Path, precision: str, _threads: int) -> Forward:
+def _mxnet(folder: Path, precision: str, threads: int) -> Forward:
     from classifier.model.bundle import Folder, read_bundle
     from classifier.model.network import Model
 
-    return Model.load(read_bundle(Folder(folder / precision))).classify
+    return Model.load(read_bundle(Folder(folder / precision)), threads).classify
 
 
 def _onnxruntime(folder: Path, precision: str, threads: int) -> Forward:

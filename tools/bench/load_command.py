@@ -21,16 +21,17 @@ from rich.table import Table
 from tools.bench import load, measure
 from tools.bench.worker import RESNET
 from tools.command import Command
+from tools.option_types import Address, FiniteRange
 from tools.packages import require
 
 
 @click.command(
     "scripts/load.py", cls=Command, help=__doc__, context_settings={"show_default": True}
 )
-@click.option("--url", help="The API's address. Default: the local stack.")
+@click.option("--url", type=Address(), help="The API's address. Default: the local stack.")
 @click.option("--image", help="With --url: the address of an image that the API can fetch.")
-@click.option("--rate", default=load.RATE, type=click.FloatRange(0.1), help="Requests a second.")
-@click.option("--seconds", default=60.0, type=click.FloatRange(1), help="For how long.")
+@click.option("--rate", default=load.RATE, type=FiniteRange(0.1), help="Requests a second.")
+@click.option("--seconds", default=60.0, type=FiniteRange(1), help="For how long.")
 def main(url: str | None, image: str | None, rate: float, seconds: float) -> None:
     if bool(url) != bool(image):
         raise click.UsageError("--url and --image go together.")

@@ -20,8 +20,8 @@ from classifier.errors import (
     UndecodableImage,
     UnsupportedImageType,
 )
-from classifier.image.preprocessing import Preprocessing, Tensor
-from classifier.image.tensor import Limits, to_tensor
+from classifier.image.preprocessing import Preprocessing
+from classifier.image.tensor import Limits, Tensor, to_tensor
 from classifier.net.deadline import Deadline
 
 # The largest image takes 2 s on half a vCPU.

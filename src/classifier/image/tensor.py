@@ -10,7 +10,7 @@ from classifier.image.opencv import cv2, is_out_of_memory
 from classifier.image.preprocessing import Preprocessing, Tensor
 from classifier.image.resize import normalise, resize_and_crop
 
-__all__ = ["Limits", "to_tensor", "use_threads"]
+__all__ = ["Limits", "Tensor", "to_tensor", "use_threads"]
 
 
 @dataclass(frozen=True)
