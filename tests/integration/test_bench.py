@@ -21,8 +21,9 @@ from tools.bench import (
     start,
 )
 from tools.bench.contenders import Worker
+from tools.bench.object_server import object_server
 from tools.bench.share import can_share
-from tools.bench.worker import IMAGES, NETWORKS
+from tools.bench.worker import BATCH_ITEMS, BUCKET, IMAGES, NETWORKS
 from tools.local.s3 import LocalS3
 from tools.project import ROOT
 
@@ -165,3 +166,18 @@ def test_start_up_reaches_every_phase(variables: dict[str, str], tmp_path: Path,
     assert figures["total"] == seconds[-1]
     # When the preload had read the bundle; the strategy of 2017 has no preload.
     assert (figures["bundle"] is None) == (kind == "2017")
+
+
+def test_batch_has_the_steps_of_each_image(variables: dict[str, str], tmp_path: Path) -> None:
+    image = (tmp_path / "100 KB.jpg").read_bytes()
+    objects = {f"/{BUCKET}/{number}.jpg": image for number in range(BATCH_ITEMS)}
+    objects |= {f"/{BUCKET}/demo/{file.name}": file.read_bytes() for file in DEMO.iterdir()}
+    with object_server(objects) as url:
+        s3 = {"AWS_ENDPOINT_URL_S3": url, "S3_READ_BUCKETS": BUCKET}
+        environment = variables | s3 | {"MODEL_URI": f"s3://{BUCKET}/demo"}
+        batch = {"demo": ("batch", "ours")}
+        with contenders.workers(batch, tmp_path, {"demo": environment}) as workers:
+            (whole,) = workers["demo"].run("batch", 1)["ms"]
+            steps = workers["demo"].steps()
+    assert len(steps["decoding"]) == BATCH_ITEMS
+    assert 0 < sum(map(sum, steps.values())) < whole

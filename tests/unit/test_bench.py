@@ -32,7 +32,7 @@ PHASES = [module for phases in start.PHASES.values() for _, module in phases]
 
 RESOLVE = """
 from tools.bench import profile
-for names in profile.STEPS.values():
+for names in (*profile.STEPS.values(), *profile.BATCH_STEPS.values()):
     for name in names:
         assert callable(getattr(*profile.owner_of(name))), name
 """
@@ -85,6 +85,10 @@ def results() -> measure.Results:
         steps={name: samples([*profile.STEPS, "in all"]) for name in handlers.OURS},
         engines={name: samples(measure.ENGINES) for name in engines},
         batches={name: samples(handlers.OURS) for name in ("one vCPU", "two vCPU")},
+        batch_steps_ms={
+            name: dict.fromkeys(handlers.OURS, dict.fromkeys(profile.BATCH_STEPS, 3.25))
+            for name in ("one vCPU", "two vCPU")
+        },
         preparation=samples(measure.PREPARATIONS),
         peak_mb=dict.fromkeys(handlers.HANDLERS, 200.0) | {"today": 400.0},
     )

@@ -117,7 +117,7 @@ class Worker:
         return float(self._send("memory 0"))
 
     def steps(self) -> dict[str, list[float]]:
-        """Of a profile: the ms of each step, request by request."""
+        """Of a profile: the ms of each step, request by request; of a batch, call by call."""
         figures: dict[str, list[float]] = self._send("steps 0")
         return figures
 

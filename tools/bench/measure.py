@@ -66,6 +66,7 @@ class Results:
     steps: dict[str, dict[str, Sample]] = field(default_factory=dict)
     engines: dict[str, dict[str, Sample]] = field(default_factory=dict)
     batches: dict[str, dict[str, Sample]] = field(default_factory=dict)
+    batch_steps_ms: dict[str, dict[str, dict[str, float]]] = field(default_factory=dict)
     preparation: dict[str, Sample] = field(default_factory=dict)
     peak_mb: dict[str, float] = field(default_factory=dict)
     cpu_shares: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -203,7 +204,10 @@ def _engines(
 
 
 def batches(results: Results, folder: Path, rounds: int, tick: Tick) -> None:
-    """Images a second from S3 to results, of our function: batches of the state machine."""
+    """Images a second from S3 to results, of our function: batches of the state machine.
+
+    The steps are averages of one image, ms.
+    """
     image = (folder / "100 KB.jpg").read_bytes()
     objects = {f"/{BUCKET}/{number}.jpg": image for number in range(BATCH_ITEMS)}
     with object_server(objects | handlers.objects(folder)) as url:
@@ -222,6 +226,11 @@ def batches(results: Results, folder: Path, rounds: int, tick: Tick) -> None:
                         tick(f"batches, {run}, {name}")
                         rates = [BATCH_ITEMS / ms * 1000 for ms in worker.run("batch", 1)["ms"]]
                         _add(results.batches.setdefault(run, {}), name, rates)
+                images = BATCH_ITEMS * (1 + rounds)
+                results.batch_steps_ms[run] = {
+                    name: {step: round(sum(ms) / images, 2) for step, ms in worker.steps().items()}
+                    for name, worker in workers.items()
+                }
 
 
 def preparation(results: Results, folder: Path, rounds: int, tick: Tick) -> None:

@@ -13,6 +13,7 @@ from tools.bench.contenders import Figures
 from tools.bench.handlers import HANDLERS
 from tools.bench.measure import IMPORTS, TORCH_ENGINES, Results, engine_run
 from tools.bench.object_server import S3_PACE
+from tools.bench.profile import BATCH_STEPS
 from tools.bench.share import PERIOD_US
 from tools.bench.tables import sample_table, table
 
@@ -135,7 +136,10 @@ def cpu_shares(sizes: Mapping[str, Any]) -> str:
 
 
 def batches(runs: Mapping[str, Any]) -> str:
-    """Images a second of one environment, beside what its network alone would give."""
+    """Images a second of one environment, beside what its network alone would give.
+
+    Then where an image's time goes, ms.
+    """
     rows = []
     for run, threads in (("one vCPU", 1), ("two vCPU", 2)):
         for name, figures in runs[f"batch_images_s, {run}"].items():
@@ -143,8 +147,13 @@ def batches(runs: Mapping[str, Any]) -> str:
             inference = runs[f"inference_ms, {engine_run(network, 8, threads)}"]
             alone = 8000 / inference[name.replace("Lite0 ", "")]["median"]
             rate = figures["median"]
-            rows.append([f"{name}, {run}", f"{rate:.0f}", f"{alone:.0f}", f"{rate / alone:.2f}"])
-    return table(["batches", "images/s", "network alone, images/s", "ratio"], rows)
+            steps_ms = runs["batch_steps_ms"][run][name].values()
+            times = [f"{ms:.1f}" for ms in (1000 / rate, *steps_ms)]
+            cells = f"{rate:.0f}", f"{alone:.0f}", f"{rate / alone:.2f}"
+            rows.append([f"{name}, {run}", *cells, *times])
+    steps_head = [f"{step}, ms" for step in BATCH_STEPS]
+    head = ["batches", "images/s", "network alone, images/s", "ratio", "an image, ms", *steps_head]
+    return table(head, rows)
 
 
 def phases(kinds: Mapping[str, Any]) -> str:
@@ -216,6 +225,7 @@ def as_json(results: Results) -> dict[str, Any]:
         for measurement, samples in measurements.items()
     }
     return figures | {
+        "batch_steps_ms": results.batch_steps_ms,
         "phases_ms": {kind: _phases(runs) for kind, runs in results.phases.items()},
         "peak_memory_mb": {name: round(peak, 1) for name, peak in results.peak_mb.items()},
     }

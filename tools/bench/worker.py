@@ -1,8 +1,8 @@
 """One contender in a process of its own: ``python -m tools.bench.worker TASK KIND SOURCE``.
 
 Each line of standard input is "NAME COUNT". The response is one line of JSON: the milliseconds of
-COUNT runs of NAME; for "memory 0" the process's peak memory, MB; for "steps 0" of a profile the
-milliseconds of each step. The contender's own output is dropped.
+COUNT runs of NAME; for "memory 0" the process's peak memory, MB; for "steps 0" of a profile or a
+batch the milliseconds of each step. The contender's own output is dropped.
 """
 
 # ruff: noqa: PLC0415  (a contender imports only what it needs: its memory is measured)
@@ -142,6 +142,11 @@ TASKS = {
     "engine": engine,
     "prepare": preparation,
 }
+# The steps that have a clock, by task.
+CLOCKED: Mapping[str, profile.Steps] = {
+    "profile": profile.STEPS,
+    "batch": profile.BATCH_STEPS,
+}
 
 
 def peak_mb() -> float:
@@ -156,7 +161,7 @@ def main() -> None:
     task, kind, source = sys.argv[1:]
     output = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-    steps = profile.install_clocks() if task == "profile" else {}
+    steps = profile.install_clocks(CLOCKED[task]) if task in CLOCKED else {}
     runs = TASKS[task](Path(source), kind)
     print(json.dumps("ready"), file=output)
     for line in sys.stdin:
