@@ -1,16 +1,18 @@
 """Sources become bytes, tensors and probabilities: one outcome an image.
 
 Downloads run side by side, because waiting costs nothing. Images are decoded one after the other,
-because decoding costs memory: 40 megapixels take some 300 MB. Tensors go through the network in
-small batches while the next downloads run. With two vCPUs the next images are decoded meanwhile.
+because decoding costs memory: 40 megapixels take some 300 MB. With two vCPUs, which come with more
+of it, two are decoded at a time. Tensors go through the network in small batches while the next
+downloads run.
 """
 
 import logging
 import time
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from itertools import batched
 
 from classifier.errors import ImageTooLarge, InternalError, RequestError
@@ -65,36 +67,51 @@ class Pipeline:
         """
         outcomes = Outcomes([Outcome(options=each) for each in options])
         images = self._fetch_ahead(sources, outcomes.images, deadline)
-        tensors = self._decode_all(images, outcomes.images, deadline if isolates else None)
-        batches = batched(tensors, BATCH)
-        if self._threads == 1 or len(sources) <= BATCH:
-            for batch in batches:
-                self._classify(batch, outcomes)
-            return outcomes
-        # The network leaves a second vCPU time to decode the next batch.
-        with ThreadPoolExecutor(1) as pool:
-            running: Future[None] | None = None
-            for batch in batches:
-                if running:
-                    running.result()
-                running = pool.submit(self._classify, batch, outcomes)
-            if running:
-                running.result()
+        decode = partial(self._decode, isolated_until=deadline if isolates else None)
+        for batch in batched(self._decode_all(images, outcomes.images, decode), BATCH):
+            self._classify(batch, outcomes)
         return outcomes
 
     def _decode_all(
         self,
         images: Iterator[bytes | None],
         outcomes: Sequence[Outcome],
-        isolated_until: Deadline | None,
+        decode: Callable[[bytes, Outcome], Tensor | None],
     ) -> Iterator[tuple[Outcome, Tensor]]:
         """The tensor of each image that can be decoded, in order, and its outcome."""
-        for outcome, data in zip(outcomes, images, strict=True):
-            if data is None:
-                continue
-            tensor = self._decode(data, outcome, isolated_until)
-            if tensor is not None:
-                yield outcome, tensor
+        fetched = (
+            (outcome, data)
+            for outcome, data in zip(outcomes, images, strict=True)
+            if data is not None
+        )
+        tensors: Iterator[tuple[Outcome, Tensor | None]]
+        if self._threads == 1 or len(outcomes) == 1:
+            tensors = ((outcome, decode(data, outcome)) for outcome, data in fetched)
+        else:
+            tensors = self._decode_side_by_side(fetched, decode)
+        return ((outcome, tensor) for outcome, tensor in tensors if tensor is not None)
+
+    def _decode_side_by_side(
+        self,
+        fetched: Iterator[tuple[Outcome, bytes]],
+        decode: Callable[[bytes, Outcome], Tensor | None],
+    ) -> Iterator[tuple[Outcome, Tensor | None]]:
+        """Some images at a time, an image a vCPU, before the network takes all vCPUs.
+
+        Batches take 5 % (float32) to 18 % (int8) less than with the next images decoded while the
+        network runs: its threads wait for each other after each layer, and a decoder beside them
+        makes one late.
+        """
+        with ThreadPoolExecutor(self._threads) as pool:
+            for some in batched(fetched, BATCH):
+                tensors = list(pool.map(lambda image: decode(image[1], image[0]), some))
+                for (outcome, data), tensor in zip(some, tensors, strict=True):
+                    if tensor is None:
+                        # It may be that another image had the memory that this one lacked.
+                        outcome.error = None
+                        yield outcome, decode(data, outcome)
+                    else:
+                        yield outcome, tensor
 
     def _fetch_ahead(
         self, sources: Sequence[Source], outcomes: Sequence[Outcome], deadline: Deadline

@@ -2,6 +2,7 @@
 
 import os
 import resource
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -32,6 +33,20 @@ def test_the_limit_is_lifted_after_an_error() -> None:
     with pytest.raises(MemoryError), memory_limit(1):
         np.ones(300 * MB, np.uint8)
     assert resource.getrlimit(resource.RLIMIT_DATA) == before
+
+
+def test_threads_share_the_limit_until_the_last_one_has_left() -> None:
+    before = resource.getrlimit(resource.RLIMIT_DATA)
+    first, second = memory_limit(resident() + 264 * MB), memory_limit(resident() + 900 * MB)
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(first.__enter__).result()
+        limit = resource.getrlimit(resource.RLIMIT_DATA)
+        assert limit != before
+        with second:
+            assert resource.getrlimit(resource.RLIMIT_DATA) == limit
+            pool.submit(first.__exit__, None, None, None).result()
+            assert resource.getrlimit(resource.RLIMIT_DATA) == limit
+        assert resource.getrlimit(resource.RLIMIT_DATA) == before
 
 
 def test_none_is_no_limit() -> None:

@@ -149,23 +149,42 @@ def test_two_rounds_of_downloads_are_ahead_and_no_more(run: Callable[..., Outcom
     assert network.sizes == [BATCH] * 16
 
 
-def test_the_next_batch_is_decoded_while_the_network_runs(run: Callable[..., Outcomes]) -> None:
-    decoded = threading.Semaphore(0)
+def test_two_vcpus_decode_two_images_side_by_side(run: Callable[..., Outcomes]) -> None:
+    pair = threading.Barrier(2)
 
-    def decode_and_count(data: bytes) -> Tensor:
-        decoded.release()
+    def decode_with_another(data: bytes) -> Tensor:
+        pair.wait(timeout=10)
         return decode(data)
 
-    class Waiting(Network):
-        def classify(self, tensors: Sequence[Tensor]) -> Probabilities:
-            if not self.sizes:  # its own images, and all of the next batch
-                assert all(decoded.acquire(timeout=10) for _ in range(2 * BATCH))
-                assert not decoded.acquire(timeout=0.1)
-            return super().classify(tensors)
-
-    network = Waiting()
-    run(numbered(16), network, decode=decode_and_count, threads=2)
+    network = Network()
+    outcomes = run(numbered(16), network, decode=decode_with_another, threads=2).images
+    assert not any(outcome.error for outcome in outcomes)
     assert network.sizes == [BATCH] * 4
+
+
+@pytest.mark.parametrize(("lacks_once", "error"), [(True, type(None)), (False, ImageTooLarge)])
+def test_an_image_that_lacks_memory_beside_another_is_decoded_again_alone(
+    run: Callable[..., Outcomes], lacks_once: bool, error: type
+) -> None:
+    decoding, beside = [0], []
+
+    def decode_greedily(data: bytes) -> Tensor:
+        decoding[0] += 1
+        try:
+            if data == b"5":
+                beside.append(decoding[0])
+                if len(beside) == 1 or not lacks_once:
+                    raise MemoryError
+            return decode(data)
+        finally:
+            decoding[0] -= 1
+
+    network = Network()
+    outcomes = run(numbered(16), network, decode=decode_greedily, threads=2).images
+    assert type(outcomes[5].error) is error
+    assert len(beside) == 2
+    assert beside[1] == 1
+    assert sum(outcome.error is None for outcome in outcomes) == sum(network.sizes)
 
 
 @pytest.mark.parametrize("threads", [1, 2])

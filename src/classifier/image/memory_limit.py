@@ -2,17 +2,47 @@
 
 Lambda ends an environment that outgrows its memory, with whatever else it was doing. Under the
 limit the allocation itself fails, and the image with it. The limit holds for the whole process: an
-allocation of another thread, a download say, can be the one that fails meanwhile.
+allocation of another thread, a download say, can be the one that fails meanwhile. Threads that set
+it share it: it holds until the last one has left.
 """
 
 import os
 import resource
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 # Left for everything but the image: stacks, buffers, the response.
 _RESERVE = 64 * 1024 * 1024
+
+
+class _SharedLimit:
+    """The process's limit, and how many threads are under it."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._threads = 0
+        self._before = (resource.RLIM_INFINITY, resource.RLIM_INFINITY)
+
+    def enter(self, limit: int) -> None:
+        """Set it, unless another thread has."""
+        with self._lock:
+            if not self._threads:
+                self._before = resource.getrlimit(resource.RLIMIT_DATA)
+                # RLIMIT_DATA and not RLIMIT_AS: address space that is only reserved costs nothing.
+                resource.setrlimit(resource.RLIMIT_DATA, (_data_allowed(limit), self._before[1]))
+            self._threads += 1
+
+    def leave(self) -> None:
+        """Lift it, unless another thread is under it."""
+        with self._lock:
+            self._threads -= 1
+            if not self._threads:
+                resource.setrlimit(resource.RLIMIT_DATA, self._before)
+
+
+_SHARED = _SharedLimit()
 
 
 @contextmanager
@@ -25,15 +55,17 @@ def memory_limit(limit: int | None) -> Iterator[None]:
     if limit is None:
         yield
         return
+    _SHARED.enter(limit)
+    try:
+        yield
+    finally:
+        _SHARED.leave()
+
+
+def _data_allowed(limit: int) -> int:
+    """What RLIMIT_DATA counts when the process has ``limit`` bytes of resident memory."""
     # statm: pages in all, resident, shared, text, library, data and stack (proc(5)).
     with open("/proc/self/statm", "rb") as file:  # noqa: PTH123  (a tenth of the time)
         fields = file.read().split()
     resident, data = int(fields[1]) * _PAGE, int(fields[5]) * _PAGE
-    before = resource.getrlimit(resource.RLIMIT_DATA)
-    allowed = data + max(limit - resident - _RESERVE, 0)
-    # RLIMIT_DATA and not RLIMIT_AS: address space that is only reserved costs nothing.
-    resource.setrlimit(resource.RLIMIT_DATA, (allowed, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_DATA, before)
+    return data + max(limit - resident - _RESERVE, 0)
