@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from functools import partial
 from itertools import batched
 
-from classifier.errors import ImageTooLarge, InternalError, RequestError
+from classifier.errors import ImageTooLarge, InternalError, RequestError, UndecodableImage
 from classifier.fetch.sources import Fetcher, Source
 from classifier.image.rectangle import seen_rectangle
 from classifier.image.tensor import Limits, Tensor, to_tensor
@@ -106,12 +106,11 @@ class Pipeline:
             for some in batched(fetched, BATCH):
                 tensors = list(pool.map(lambda image: decode(image[1], image[0]), some))
                 for (outcome, data), tensor in zip(some, tensors, strict=True):
-                    if tensor is None:
+                    if isinstance(outcome.error, (ImageTooLarge, UndecodableImage)):
                         # It may be that another image had the memory that this one lacked.
                         outcome.error = None
-                        yield outcome, decode(data, outcome)
-                    else:
-                        yield outcome, tensor
+                        tensor = decode(data, outcome)  # noqa: PLW2901
+                    yield outcome, tensor
 
     def _fetch_ahead(
         self, sources: Sequence[Source], outcomes: Sequence[Outcome], deadline: Deadline

@@ -1,8 +1,8 @@
 """One log line and one metrics record for each request or batch.
 
-Neither ever holds a query, a body or an image. Powertools writes both. Its import takes 60 ms, so
-``logger`` and ``metrics`` import it when they are first called: the bundle is being read by then.
-Modules log with the standard library; Powertools' logger is the parent of theirs.
+Neither ever holds a query, a body or an image. Powertools writes both. It is imported when it is
+first needed: at start-up while the network is being bound. Modules log with the standard library;
+Powertools' logger is the parent of theirs.
 """
 
 import logging
