@@ -19,9 +19,9 @@ ENVIRONMENT = "classifier.runtime.environment"
 PHASES = {
     "ours": (
         ("our light modules, S3", ENVIRONMENT),
-        ("settings; the bundle's download begun; NumPy", "numpy"),
+        ("settings, NumPy", "numpy"),
         ("MXNet", "classifier.model.lean_mxnet"),
-        ("Powertools, OpenCV, all else; beside them binding, first run", "app"),
+        ("all else, binding, first run", "app"),
     ),
     "2017": (
         ("NumPy", "numpy"),
