@@ -175,7 +175,7 @@ def test_make_asks_the_set_up_for_any_group(tmp_path: Path) -> None:
     copy_makefile(tmp_path)
     write_program(tmp_path / "scripts/setup.sh", "echo group $1; exit 1")
     done = subprocess.run(
-        ["make", "setup", "GROUP=nonsense"],
+        ["make", "--no-print-directory", "setup", "GROUP=nonsense"],
         cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60,
     )  # fmt: skip
     assert done.stdout == "group nonsense\n"
