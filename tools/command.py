@@ -76,6 +76,7 @@ def hold_interrupts() -> Iterator[None]:
     """Let Ctrl-C take effect at the end, not within.
 
     NumPy and OpenCV, interrupted while they are imported, raise an ImportError about NumPy's core.
+    boto3, interrupted while it signs, may raise an error of its signer (awscrt).
     """
     is_interrupted = False
 

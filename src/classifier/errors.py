@@ -9,6 +9,7 @@ ClassifierError
     ├── UrlNotAllowed         403  url-not-allowed
     ├── NotFound              404  not-found
     ├── ImageTooLarge         413  image-too-large
+    │   └── OutOfMemory       413  image-too-large
     ├── UnsupportedImageType  415  unsupported-image-type
     ├── UndecodableImage      422  undecodable-image
     ├── InternalError         500  internal-error
@@ -62,6 +63,13 @@ class NotFound(RequestError):
 
 class ImageTooLarge(RequestError):
     status, code, title = 413, "image-too-large", "The image is too large"
+
+
+class OutOfMemory(ImageTooLarge):
+    """Decoding takes more memory than there is. Once other images are done, there may be more."""
+
+    def __init__(self) -> None:
+        super().__init__("The image needs more memory than there is.")
 
 
 class UnsupportedImageType(RequestError):

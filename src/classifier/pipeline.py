@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from functools import partial
 from itertools import batched
 
-from classifier.errors import ImageTooLarge, InternalError, RequestError, UndecodableImage
+from classifier.errors import InternalError, OutOfMemory, RequestError
 from classifier.fetch.sources import Fetcher, Source
 from classifier.image.rectangle import seen_rectangle
 from classifier.image.tensor import Limits, Tensor, to_tensor
@@ -106,8 +106,7 @@ class Pipeline:
             for some in batched(fetched, BATCH):
                 tensors = list(pool.map(lambda image: decode(image[1], image[0]), some))
                 for (outcome, data), tensor in zip(some, tensors, strict=True):
-                    if isinstance(outcome.error, (ImageTooLarge, UndecodableImage)):
-                        # It may be that another image had the memory that this one lacked.
+                    if isinstance(outcome.error, OutOfMemory):  # another image may have had it
                         outcome.error = None
                         tensor = decode(data, outcome)  # noqa: PLW2901
                     yield outcome, tensor
@@ -193,7 +192,7 @@ def _keep_failure(outcome: Outcome) -> Iterator[None]:
     except MemoryError:
         # The memory limit holds for the whole process while an image is decoded, so the allocation
         # that fails may be that of another image's download.
-        outcome.error = ImageTooLarge("The image needs more memory than there is.")
+        outcome.error = OutOfMemory()
     except Exception:
         logger.exception("unexpected")
         outcome.error = InternalError("The image made the service fail.")

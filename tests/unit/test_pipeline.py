@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from classifier import pipeline
 from classifier.errors import (
     FetchFailed,
-    ImageTooLarge,
     InternalError,
     InvalidRequest,
+    OutOfMemory,
     UndecodableImage,
 )
 from classifier.fetch.sources import Body, Source
@@ -162,7 +162,7 @@ def test_two_vcpus_decode_two_images_side_by_side(run: Callable[..., Outcomes]) 
     assert network.sizes == [BATCH] * 4
 
 
-@pytest.mark.parametrize(("lacks_once", "error"), [(True, type(None)), (False, ImageTooLarge)])
+@pytest.mark.parametrize(("lacks_once", "error"), [(True, type(None)), (False, OutOfMemory)])
 def test_an_image_that_lacks_memory_beside_another_is_decoded_again_alone(
     run: Callable[..., Outcomes], lacks_once: bool, error: type
 ) -> None:
@@ -187,6 +187,20 @@ def test_an_image_that_lacks_memory_beside_another_is_decoded_again_alone(
     assert sum(outcome.error is None for outcome in outcomes) == sum(network.sizes)
 
 
+def test_an_image_that_is_damaged_is_decoded_once(run: Callable[..., Outcomes]) -> None:
+    decoded = []
+
+    def decode_whole(data: bytes) -> Tensor:
+        decoded.append(data)
+        if data == b"5":
+            raise UndecodableImage("The image is cut off.")
+        return decode(data)
+
+    outcomes = run(numbered(16), Network(), decode=decode_whole, threads=2).images
+    assert type(outcomes[5].error) is UndecodableImage
+    assert sorted(decoded) == sorted(str(number).encode() for number in range(16))
+
+
 @pytest.mark.parametrize("threads", [1, 2])
 def test_a_network_that_fails_ends_the_call(run: Callable[..., Outcomes], threads: int) -> None:
     class Broken(Network):
@@ -205,12 +219,12 @@ def test_a_download_without_memory_fails_alone(run: Callable[..., Outcomes], cou
         return read_body(source, deadline)
 
     first, *others = run(numbered(count), Network(), fetch).images
-    assert type(first.error) is ImageTooLarge
+    assert type(first.error) is OutOfMemory
     assert not any(other.error for other in others)
 
 
 @pytest.mark.parametrize(
-    ("failure", "error"), [(MemoryError(), ImageTooLarge), (ValueError("secret"), InternalError)]
+    ("failure", "error"), [(MemoryError(), OutOfMemory), (ValueError("secret"), InternalError)]
 )
 def test_a_decoder_that_fails_in_an_unknown_way_fails_one_image(
     run: Callable[..., Outcomes], failure: Exception, error: type

@@ -12,6 +12,7 @@ from samcli.lib.providers.provider import Stack
 from samcli.lib.providers.sam_stack_provider import SamLocalStackProvider
 from waitress.server import create_server
 
+from tools.command import hold_interrupts
 from tools.errors import ToolError
 from tools.local import function, large_images
 from tools.local.environment import Environment
@@ -121,10 +122,11 @@ def _publish(
             s3.start()
         stack.callback(s3.stop)
         name, version = bundle.manifest.name, bundle.manifest.version
-        uri = s3.fill(BUCKET, f"{name}/{version}", files)
-        # So that images can be put there.
+        # Besides, buckets that images can be put into.
         buckets = os.environ.get("S3_READ_BUCKETS", "").replace(",", " ").split()
-        s3.make_buckets(buckets)
+        with hold_interrupts():
+            uri = s3.fill(BUCKET, f"{name}/{version}", files)
+            s3.make_buckets(buckets)
     terminal.step("Model", f"{name} {version}, {choice.folder}")
     if choice.remark:
         terminal.remark(choice.remark)

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from classifier.errors import ImageTooLarge
+from classifier.errors import ImageTooLarge, OutOfMemory
 from classifier.image.decode import decode
 from classifier.image.header import read_header
 from classifier.image.memory_limit import memory_limit
@@ -54,4 +54,4 @@ def to_tensor(data: bytes, preprocessing: Preprocessing, limits: Limits) -> Tens
     except (MemoryError, cv2.error) as error:
         if isinstance(error, cv2.error) and not is_out_of_memory(error):
             raise
-        raise ImageTooLarge("The image needs more memory than there is.") from error
+        raise OutOfMemory from error
