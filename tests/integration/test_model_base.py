@@ -1,10 +1,12 @@
 """A network without its last layer, and with another one."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from classifier.errors import BundleError
 from classifier.model.bundle import Folder, read_bundle
 from classifier.model.network import Model
 from tools.errors import ToolError
@@ -34,6 +36,12 @@ def test_the_last_layer_of_the_embedding_gives_the_networks_own_answer(digits: n
         Model.load(bundle).classify(list(digits)),
         atol=1e-5,
     )
+
+
+def test_a_broken_graph_names_its_file() -> None:
+    bundle = replace(read_bundle(Folder(DEMO)), symbol=b'{"nodes": "none"}')
+    with pytest.raises(BundleError, match=r"-symbol\.json: not an MXNet symbol: "):
+        Base(bundle)
 
 
 def test_a_new_last_layer_makes_a_bundle_that_loads(digits: np.ndarray, tmp_path: Path) -> None:

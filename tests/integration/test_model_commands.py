@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ import numpy as np
 import pytest
 from botocore.exceptions import ClientError
 
+from classifier.errors import BundleError
 from classifier.location import S3Prefix
 from classifier.model.bundle import MANIFEST, Folder, read_bundle
 from classifier.model.lean_mxnet import mx
@@ -26,6 +28,7 @@ from tools.model import publish as publishing
 from tools.model.base import Base
 from tools.model.catalogue import NETWORKS
 from tools.model.cli import COMMANDS
+from tools.model.half import halve
 from tools.store import s3_store
 
 ROOT = Path(__file__).parents[2]
@@ -264,6 +267,13 @@ def test_half_precision_keeps_the_answers(
     assert np.abs(before - after).max() < 0.01
     first, second = (Base(each).embed([tensor]) for each in (whole, half))
     assert np.abs(first - second).max() < 0.01
+
+
+def test_parameters_that_are_cut_off_are_not_halved() -> None:
+    bundle = read_bundle(Folder(ROOT / "models" / "demo"))
+    cut_off = replace(bundle, params=bundle.params[:100])
+    with pytest.raises(BundleError, match=r"\.params: not MXNet parameters: "):
+        halve(cut_off, b"")
 
 
 def test_a_bundle_in_half_precision_is_quantized_but_not_halved(

@@ -9,7 +9,7 @@ import numpy.typing as npt
 from classifier.image.tensor import Tensor
 from classifier.model.binding import Batch, Input, bind, convert
 from classifier.model.bundle import Bundle
-from classifier.model.files import read_arrays
+from classifier.model.files import read_arrays, read_symbol
 from classifier.model.lean_mxnet import mx
 from tools.errors import ToolError
 from tools.model.mxnet_files import Array, save_arrays
@@ -35,7 +35,7 @@ class Base:
         lengths: Of what the last layer may stand on, by name; corners only where there is a
             feature map.
 
-    Raises ToolError: its manifest names no embedding, or it is int8.
+    Raises ToolError: its manifest names no embedding, or it is int8. BundleError: it is broken.
     """
 
     def __init__(self, bundle: Bundle, *, has_corners: bool = True) -> None:
@@ -47,7 +47,7 @@ class Base:
         if manifest.precision != "float32":
             raise ToolError(f"{manifest.name}: is {manifest.precision}; take the float32 bundle")
         self._manifest = manifest
-        symbol = mx.sym.load_json(bundle.symbol.decode())
+        symbol = read_symbol(bundle.symbol, manifest.files["symbol"].key)
         internals = symbol.get_internals()
         self._symbols = {AVERAGE: internals[manifest.output.embedding]}
         key = manifest.files["params"].key

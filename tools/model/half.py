@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from classifier.model.bundle import Bundle
-from classifier.model.lean_mxnet import mx
+from classifier.model.files import read_arrays
 from classifier.model.network import Model
 from tools.errors import ToolError
 from tools.model.evaluate import probabilities
@@ -31,12 +31,13 @@ def halve(bundle: Bundle, labels: bytes) -> NewBundle:
     """``bundle`` with its weights in half precision. labels: its label file.
 
     The function makes them float32 again when it starts. Raises ToolError: it is int8, whose
-    weights are so already, or in half precision.
+    weights are so already, or in half precision. BundleError: its parameters cannot be read.
     """
     manifest = bundle.manifest
     if manifest.precision != "float32":
         raise ToolError(f"{manifest.name}: is {manifest.precision}, and has half the bytes already")
-    arrays = mx.nd.load_frombuffer(bundle.params)
+    loaded = read_arrays(bundle.params, manifest.files["params"].key)
+    arrays = {":".join(name): array for name, array in loaded.items()}
     if any(array.dtype == np.float16 for array in arrays.values()):
         raise ToolError(f"{manifest.name}: its weights are in half precision already")
     params = save_arrays(half_precision(arrays))
