@@ -83,6 +83,14 @@ def test_object_of_a_size_that_the_caller_knows_is_read_whole(
     assert digest.digest() == hashlib.sha256(whole).digest()
 
 
+def test_an_object_that_is_empty_by_now_is_an_error(s3: Any, s3_server: LocalS3) -> None:
+    s3.create_bucket(Bucket="models")
+    s3.put_object(Bucket="models", Key="a", Body=b"")
+    client = make_client(s3_server.variables)
+    with pytest.raises(S3Error, match="it has 0 bytes, not 5"):
+        client.get(S3Object("models", "a"), soon(), size=5)
+
+
 def test_a_size_that_no_memory_holds_is_an_error(s3: Any, s3_server: LocalS3) -> None:
     s3.create_bucket(Bucket="models")
     s3.put_object(Bucket="models", Key="a", Body=WHOLE)

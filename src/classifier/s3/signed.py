@@ -174,24 +174,31 @@ def _read(response: HTTPResponse, wanted: _Wanted, start: int, block: memoryview
     Raises:
         ObjectTooLarge, S3Error, _RetryableError, OSError, HTTPException.
     """
-    if response.status == 416:  # an empty object has no first byte
-        return _Part(b"", 0, "")
-    if response.status not in (200, 206):
-        raise _refusal(response)
-    if response.length is None or (start and response.status != 206):
-        raise S3Error("the answer is not S3's: it has no length, or is another part")
-    _, _, total = response.headers.get("Content-Range", "").rpartition("/")
-    size = int(total) if total.isdecimal() else response.length
+    size = _size(response, start)
     if wanted.max_bytes is not None and size > wanted.max_bytes:
         raise ObjectTooLarge(f"it has {size} bytes, not at most {wanted.max_bytes}")
     if wanted.size is not None and size != wanted.size:
         raise S3Error(f"it has {size} bytes, not {wanted.size}")
+    if response.status == 416:
+        return _Part(b"", 0, "")
     etag = response.headers.get("ETag", "")
     if block is None:
         return _Part(response.read(), size, etag)
     if response.readinto(block) != len(block):
         raise HTTPException("the answer ended early")
     return _Part(block, size, etag)
+
+
+def _size(response: HTTPResponse, start: int) -> int:
+    """The whole object's size, bytes. Raises as ``_read`` does."""
+    if response.status == 416:  # an empty object has no first byte
+        return 0
+    if response.status not in (200, 206):
+        raise _refusal(response)
+    if response.length is None or (start and response.status != 206):
+        raise S3Error("the answer is not S3's: it has no length, or is another part")
+    _, _, total = response.headers.get("Content-Range", "").rpartition("/")
+    return int(total) if total.isdecimal() else response.length
 
 
 def _refusal(response: HTTPResponse) -> Exception:
