@@ -73,11 +73,6 @@ def convert(symbol: Any, arrays: Arrays, data: str) -> Arrays:
     }
 
 
-def is_int8(symbol: Any) -> bool:
-    """Whether ``symbol`` computes in int8."""
-    return "_contrib_quantize" in symbol.tojson()
-
-
 def with_own_weights(symbol: Any, arrays: Arrays) -> Arrays:
     """``arrays`` for one more binding of ``symbol``; int8 convolutions get weights of their own.
 
@@ -86,7 +81,8 @@ def with_own_weights(symbol: Any, arrays: Arrays) -> Arrays:
     then on the first binding gives every image the same label. Copies cost the size of the weights,
     18 MB for EfficientNet-Lite0. ReLU has no bound, so networks with nothing else share theirs.
     """
-    if not is_int8(symbol) or not any(name in symbol.tojson() for name in _BOUNDED):
+    graph = symbol.tojson()
+    if "_contrib_quantize" not in graph or not any(name in graph for name in _BOUNDED):
         return arrays
     return {key: array.copy() if array.ndim == 4 else array for key, array in arrays.items()}
 

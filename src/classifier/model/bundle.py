@@ -155,7 +155,7 @@ def _read_verified(store: Store, file: File) -> bytes:
     where = f"{store}/{file.key}"
     digest = hashlib.sha256()
     try:
-        data = store.read(file.key, file.bytes, digest.update)
+        data = store.read(file.key, file.bytes, digest.update if file.sha256 else None)
     except FileNotFoundError as error:
         raise BundleError(f"{where}: no such file, or not readable") from error
     if file.bytes is not None and len(data) != file.bytes:

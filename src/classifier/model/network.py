@@ -9,7 +9,7 @@ import numpy as np
 from classifier.errors import BundleError
 from classifier.image.preprocessing import Tensor
 from classifier.model.activation import ACTIVATIONS
-from classifier.model.binding import Arrays, Batch, Input, bind, convert, is_int8, with_own_weights
+from classifier.model.binding import Arrays, Batch, Input, bind, convert, with_own_weights
 from classifier.model.bundle import Bundle
 from classifier.model.files import first_line, read_arrays, read_symbol
 from classifier.model.labels import Label, Probabilities
@@ -53,7 +53,7 @@ class Model:
         self.sizes = sizes
         self._plain, self._with_layers = symbols
         self._arrays = arrays
-        self._batch = BATCH if threads > 1 or is_int8(self._plain) else 1
+        self._batch = BATCH if threads > 1 or manifest.precision == "int8" else 1
         self._bound: dict[tuple[int, bool], Any] = {}
         self._module(1, has_layers=False)
 
