@@ -4,7 +4,8 @@ import importlib
 import sys
 import types
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder
 from typing import Any
@@ -53,8 +54,18 @@ class _DeferringLoader(Loader):
         """Leave it for later."""
 
 
+@contextmanager
+def imports_through(finder: MetaPathFinder) -> Iterator[None]:
+    """Let ``finder`` be asked first for every module that is imported meanwhile."""
+    sys.meta_path.insert(0, finder)
+    try:
+        yield
+    finally:
+        sys.meta_path.remove(finder)
+
+
 class DeferringFinder(MetaPathFinder):
-    """While it is in ``sys.meta_path``, imports of ``names`` put them off."""
+    """Puts off what importing ``names`` would execute."""
 
     def __init__(self, names: frozenset[str]) -> None:
         self._names = names

@@ -31,7 +31,7 @@ from typing import Any
 
 import numpy as np
 
-from classifier.model.deferral import DeferredModule, DeferringFinder
+from classifier.model.deferral import DeferredModule, DeferringFinder, imports_through
 
 __all__ = ["mx"]
 
@@ -133,17 +133,12 @@ def _generated_later(make: Callable[..., Any], handle: Any, name: str, function_
 
 @contextmanager
 def _shims() -> Iterator[None]:
-    """What MXNet's own code needs to be imported, and the finder that puts off."""
+    """What MXNet's own code needs to be imported, and the finders that put off."""
     if "bool" not in np.__dict__:  # hasattr() would warn
         np.bool = bool  # type: ignore[attr-defined]
-    finders = [_Finder(), DeferringFinder(_DEFERRED)]
-    sys.meta_path[:0] = finders
     _load_library()
-    try:
+    with imports_through(DeferringFinder(_DEFERRED)), imports_through(_Finder()):
         yield
-    finally:
-        for finder in finders:
-            sys.meta_path.remove(finder)
 
 
 def _load_library() -> None:

@@ -1,8 +1,6 @@
 """Imports NumPy without what inference has no use for."""
 
-import sys
-
-from classifier.model.deferral import DeferringFinder
+from classifier.model.deferral import DeferringFinder, imports_through
 
 _DEFERRED = frozenset({"numpy.fft", "numpy.ma", "numpy.polynomial", "numpy.random"})
 
@@ -12,9 +10,5 @@ def import_numpy() -> None:
 
     Whoever imports NumPy afterwards gets this one.
     """
-    finder = DeferringFinder(_DEFERRED)
-    sys.meta_path.insert(0, finder)
-    try:
+    with imports_through(DeferringFinder(_DEFERRED)):
         import numpy as np  # noqa: F401, PLC0415  (here, and not when this module is imported)
-    finally:
-        sys.meta_path.remove(finder)
