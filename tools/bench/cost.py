@@ -12,6 +12,7 @@ from typing import Any, Self
 
 import click
 
+from tools.bench import part_vcpu
 from tools.bench.handlers import OURS
 from tools.bench.measure import TWO_THREADS
 from tools.bench.part_vcpu import VCPU_MB
@@ -23,7 +24,7 @@ from tools.project import ROOT
 PAGE = ROOT / "docs" / "deploy.md"
 PRICES = Path(__file__).with_name("prices.json")
 # The template's sizes whose times are measured, or follow from one that is.
-SIZES_MB = (512, 1024, 1769, 3538)
+SIZES_MB = (*part_vcpu.SIZES_MB, VCPU_MB, 2 * VCPU_MB)
 # The log line and the metrics record of a request.
 _LOG_BYTES = 1500
 _MILLION = 1_000_000
